@@ -1,0 +1,82 @@
+/*
+ * arch.h - the one place that knows the processor: register numbers, the perf register mask, what code looks like
+ *
+ * Registers are kept in DWARF numbering everywhere above the perf decoder. Porting to aarch64 means a second block of
+ * this header and a second src/arch file; nothing else may test for a processor.
+ */
+#ifndef RINGSIDE_ARCH_H
+#define RINGSIDE_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__x86_64__)
+
+/* System V ABI, AMD64 supplement, figure 3.36: DWARF register number mapping. */
+enum arch_reg {
+    ARCH_REG_RAX,
+    ARCH_REG_RDX,
+    ARCH_REG_RCX,
+    ARCH_REG_RBX,
+    ARCH_REG_RSI,
+    ARCH_REG_RDI,
+    ARCH_REG_RBP,
+    ARCH_REG_RSP,
+    ARCH_REG_R8,
+    ARCH_REG_R15 = 15,
+    ARCH_REG_RIP = 16,
+    ARCH_REG_COUNT = 17,
+};
+#define ARCH_REG_SP ARCH_REG_RSP
+#define ARCH_REG_FP ARCH_REG_RBP
+#define ARCH_REG_PC ARCH_REG_RIP
+
+/* Registers a function must preserve, beside SP: the only ones a compact row describes, the return address last. */
+#define ARCH_SAVED_COUNT 7
+#define ARCH_SAVED_FP 1
+#define ARCH_SAVED_PC 6
+#define ARCH_SAVED_REGS                                                                                      \
+    {                                                                                                        \
+        ARCH_REG_RBX, ARCH_REG_RBP, 12, 13, 14, 15, ARCH_REG_PC                                              \
+    }
+
+#define ARCH_WORD_BYTES 8
+#define ARCH_ELF_MACHINE 62 /* EM_X86_64 */
+#define ARCH_ELF_CLASS 2    /* ELFCLASS64 */
+#define ARCH_MAX_USER_ADDR 0x7fffffffffffULL
+
+#else
+#error "Ringside runs on x86-64; see docs/architecture.md for what another processor needs"
+#endif
+
+struct arch_regs {
+    uint64_t r[ARCH_REG_COUNT]; /* DWARF numbering */
+    uint32_t known;             /* bit i: r[i] holds a value */
+};
+
+/* For perf_event_attr.sample_regs_user. */
+uint64_t arch_perf_reg_mask(void);
+/* Number of registers in that mask. */
+int arch_perf_reg_count(void);
+/* Takes the values as the kernel writes them, lowest bit of the mask first. */
+void arch_regs_from_perf(struct arch_regs *out, const uint64_t *values);
+/* PERF_SAMPLE_REGS_ABI_* of a process this build can unwind (64-bit). */
+uint64_t arch_perf_regs_abi(void);
+
+/*
+ * A hint from the instruction bytes at pc for code without call-frame information whose interrupted frame may not
+ * have been set up yet, or is being torn down.
+ */
+enum arch_frame_hint {
+    ARCH_FRAME_SET_UP,         /* the frame pointer belongs to this function */
+    ARCH_FRAME_RETURN_AT_SP,   /* before "push fp", or at "ret": the return address lies at SP */
+    ARCH_FRAME_FP_PUSHED,      /* after "push fp", before "mov fp,sp": old fp at SP, return address above it */
+};
+/* before: up to n_before bytes in front of pc; at: n_at bytes from pc on. Either may be empty. */
+enum arch_frame_hint arch_frame_hint(const uint8_t *before, size_t n_before, const uint8_t *at, size_t n_at);
+
+/* True when the bytes in front of a possible return address end in a call instruction. */
+bool arch_ends_in_call(const uint8_t *before, size_t n);
+
+#endif

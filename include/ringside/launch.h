@@ -1,0 +1,68 @@
+/*
+ * launch.h - the hand-over: processes forked in the right order, descriptors over a socket, the held exec
+ */
+#ifndef RINGSIDE_LAUNCH_H
+#define RINGSIDE_LAUNCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+#define LAUNCH_MESSAGE_MAX 512
+
+/* Messages between the profiler and the process that becomes the target, one byte of kind first. */
+enum launch_kind {
+    LAUNCH_RINGS = 'R',     /* to the profiler: data = struct perf_armed, descriptors follow in LAUNCH_MORE */
+    LAUNCH_MORE = 'M',      /* more descriptors */
+    LAUNCH_READY = 'Y',     /* to the target: rings are mapped, go */
+    LAUNCH_NO_EVENTS = 'N', /* to the profiler: nothing could be armed, end quietly */
+    LAUNCH_EXEC_FAILED = 'X',
+    LAUNCH_FINISH = 'F',    /* to the profiler, parent shape: the command ended, write the profile */
+};
+
+/* Sends a message with up to LAUNCH_FDS_MAX descriptors. -1 with errno in *e; never raises SIGPIPE. */
+#define LAUNCH_FDS_MAX 250
+int launch_send(int socket, enum launch_kind kind, const void *data, size_t n, const int *fds, uint32_t fd_count,
+                struct err *e);
+
+struct launch_message {
+    enum launch_kind kind;
+    unsigned char data[LAUNCH_MESSAGE_MAX];
+    size_t bytes;
+    int fds[LAUNCH_FDS_MAX]; /* close-on-exec, owned by the caller */
+    uint32_t fd_count;
+};
+/* 1: a message; 0: the other side closed (exec happened, or it died); -1: error or time-out (timeout_ms < 0: forever). */
+int launch_receive(int socket, struct launch_message *out, int timeout_ms, struct err *e);
+
+/* A pair of connected sockets that keep message boundaries, both close-on-exec. */
+int launch_socketpair(int pair[2], struct err *e);
+
+/*
+ * Forks a process that is no child of the caller, in its own session. Returns 1 in the new process, 0 in the caller, -1 with
+ * *e. The caller is left without children, signals or changed dispositions.
+ */
+int launch_fork_detached(struct err *e);
+
+/* Closes every descriptor except those listed (n of them); stdin and stdout are pointed at /dev/null. */
+void launch_close_others(const int *keep, uint32_t n);
+
+/* execvp; returns only on failure, with the exit status a shell would use (126, 127) and *e filled. */
+int launch_exec(char **command, struct err *e);
+
+/*
+ * The parent shape's waiting: forwards signals that were sent to the caller to child, reaps whatever ends, and returns
+ * the child's wait status. Terminal signals reach the whole foreground group by themselves and are not sent twice.
+ */
+struct launch_parent {
+    int signal_fd;
+    uint64_t saved_mask; /* the caller's, given back to the child before exec */
+};
+int launch_parent_prepare(struct launch_parent *p, struct err *e); /* before forking the child */
+void launch_parent_restore(const struct launch_parent *p);         /* in the child */
+int launch_parent_wait(struct launch_parent *p, pid_t child);
+
+#endif

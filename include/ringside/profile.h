@@ -1,0 +1,97 @@
+/*
+ * profile.h - one finished profile: all a reader needs, nothing of how it came about
+ *
+ * Built once by the worker, read by pprof (and later by converters for other backends). Strings are interned in it;
+ * ids are index + 1, in the order of adding. docs/profile.md tells what each part means.
+ */
+#ifndef RINGSIDE_PROFILE_H
+#define RINGSIDE_PROFILE_H
+
+#include "ringside/base.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct profile_type {
+    uint32_t type, unit; /* string ids: "cpu", "nanoseconds" */
+};
+
+struct profile_mapping {
+    uint64_t start, limit, file_offset;
+    uint32_t filename, build_id; /* string ids */
+    bool has_functions;
+};
+
+struct profile_function {
+    uint32_t name, system_name; /* string ids */
+};
+
+struct profile_location {
+    uint64_t address;
+    uint32_t mapping;  /* mapping id, 0 for none */
+    uint32_t function; /* function id, 0 for none: unsymbolized */
+};
+
+struct profile_label {
+    uint32_t key, text; /* string ids */
+};
+
+#define PROFILE_TYPES_MAX 16
+#define PROFILE_LABELS_MAX 8
+
+struct profile_sample {
+    uint32_t first_location, locations; /* in profile.stack, leaf first */
+    uint32_t label_set;                 /* index into label_set */
+    uint32_t first_value;               /* in profile.value: type_count values */
+};
+
+struct profile_label_set {
+    struct profile_label label[PROFILE_LABELS_MAX];
+    uint32_t labels;
+};
+
+struct profile {
+    struct strtab strings;
+    struct profile_type type[PROFILE_TYPES_MAX];
+    uint32_t type_count;
+    uint32_t default_type; /* string id */
+    struct profile_type period_type;
+    uint64_t period;
+    uint64_t time_wall_ns, duration_ns;
+    struct profile_mapping *mapping;
+    uint32_t mapping_count, mapping_cap;
+    struct profile_function *function;
+    uint32_t function_count, function_cap;
+    struct profile_location *location;
+    uint32_t location_count, location_cap;
+    uint32_t *stack; /* location ids */
+    uint32_t stack_count, stack_cap;
+    int64_t *value;
+    uint32_t value_count, value_cap;
+    struct profile_sample *sample;
+    uint32_t sample_count, sample_cap;
+    struct profile_label_set *label_set;
+    uint32_t label_set_count, label_set_cap;
+    uint32_t *comment; /* string ids */
+    uint32_t comment_count, comment_cap;
+    struct map64 function_index; /* (name, system_name) -> id */
+};
+
+void profile_init(struct profile *p);
+void profile_release(struct profile *p);
+
+uint32_t profile_string(struct profile *p, const char *text); /* cleans up invalid UTF-8 */
+void profile_add_type(struct profile *p, const char *type, const char *unit);
+/* These three return the id. Functions are interned; mappings and locations are the caller's to keep unique. */
+uint32_t profile_add_mapping(struct profile *p, const struct profile_mapping *m);
+uint32_t profile_add_function(struct profile *p, const char *name, const char *system_name);
+uint32_t profile_add_location(struct profile *p, const struct profile_location *l);
+/* Returns the index of the set. Labels with an empty text are left out. */
+uint32_t profile_add_labels(struct profile *p, const struct profile_label *labels, uint32_t n);
+/* values: type_count of them. locations: ids, leaf first, at least one. */
+void profile_add_sample(struct profile *p, const uint32_t *locations, uint32_t n, uint32_t label_set,
+                        const int64_t *values);
+void profile_add_comment(struct profile *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * sink.h - where finished profiles go: a single file, or a folder that gets one file per period
+ */
+#ifndef RINGSIDE_SINK_H
+#define RINGSIDE_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct byte_out;
+struct err;
+
+struct sink;
+
+/* What a file's name is made of. */
+struct sink_naming {
+    const char *service; /* made safe for a file name */
+    uint32_t pid;
+};
+
+/*
+ * path naming a folder (it exists as one, or ends in '/': then it is made) gets SERVICE-TIME-PIDpid-NUMBER.pb.gz files that sort
+ * by time; anything else is the one file itself, replaced atomically. Checks now that it can be written, leaving nothing behind.
+ */
+struct sink *sink_open(const char *path, const struct sink_naming *naming, struct err *e);
+void sink_close(struct sink *s);
+bool sink_is_folder(const struct sink *s);
+/* Whether -O path means the single-file shape; asks the file system, opens nothing. */
+bool sink_path_is_folder(const char *path);
+
+/* Set before the first profile when it was not known at opening. */
+void sink_set_pid(struct sink *s, uint32_t pid);
+
+/*
+ * One profile: `fill` writes its bytes to what it is given. The file appears complete or not at all.
+ * path_out (may be NULL) gets the final path.
+ */
+int sink_put(struct sink *s, uint64_t time_wall_ns, int (*fill)(void *ctx, const struct byte_out *out, struct err *e),
+             void *ctx, char *path_out, unsigned path_max, struct err *e);
+
+#endif
