@@ -1,8 +1,9 @@
 /*
- * arch.h - the one place that knows the processor: register numbers, the perf register mask, what code looks like
+ * arch.h - the one place that knows the processor: register numbers, the perf register mask, what code looks
+ * like
  *
- * Registers are kept in DWARF numbering everywhere above the perf decoder. Porting to aarch64 means a second block of
- * this header and a second src/arch file; nothing else may test for a processor.
+ * Registers are kept in DWARF numbering everywhere above the perf decoder. Porting to aarch64 means a second
+ * block of this header and a second src/arch file; nothing else may test for a processor.
  */
 #ifndef RINGSIDE_ARCH_H
 #define RINGSIDE_ARCH_H
@@ -32,18 +33,19 @@ enum arch_reg {
 #define ARCH_REG_FP ARCH_REG_RBP
 #define ARCH_REG_PC ARCH_REG_RIP
 
-/* Registers a function must preserve, beside SP: the only ones a compact row describes, the return address last. */
+/* Registers a function must preserve, beside SP: the only ones a compact row describes, the return address
+ * last. */
 #define ARCH_SAVED_COUNT 7
-#define ARCH_SAVED_FP 1
-#define ARCH_SAVED_PC 6
+#define ARCH_SAVED_FP    1
+#define ARCH_SAVED_PC    6
 #define ARCH_SAVED_REGS                                                                                      \
     {                                                                                                        \
         ARCH_REG_RBX, ARCH_REG_RBP, 12, 13, 14, 15, ARCH_REG_PC                                              \
     }
 
-#define ARCH_WORD_BYTES 8
-#define ARCH_ELF_MACHINE 62 /* EM_X86_64 */
-#define ARCH_ELF_CLASS 2    /* ELFCLASS64 */
+#define ARCH_WORD_BYTES    8
+#define ARCH_ELF_MACHINE   62 /* EM_X86_64 */
+#define ARCH_ELF_CLASS     2  /* ELFCLASS64 */
 #define ARCH_MAX_USER_ADDR 0x7fffffffffffULL
 
 #else
@@ -65,13 +67,13 @@ void arch_regs_from_perf(struct arch_regs *out, const uint64_t *values);
 uint64_t arch_perf_regs_abi(void);
 
 /*
- * A hint from the instruction bytes at pc for code without call-frame information whose interrupted frame may not
- * have been set up yet, or is being torn down.
+ * A hint from the instruction bytes at pc for code without call-frame information whose interrupted frame may
+ * not have been set up yet, or is being torn down.
  */
 enum arch_frame_hint {
-    ARCH_FRAME_SET_UP,         /* the frame pointer belongs to this function */
-    ARCH_FRAME_RETURN_AT_SP,   /* before "push fp", or at "ret": the return address lies at SP */
-    ARCH_FRAME_FP_PUSHED,      /* after "push fp", before "mov fp,sp": old fp at SP, return address above it */
+    ARCH_FRAME_SET_UP,       /* the frame pointer belongs to this function */
+    ARCH_FRAME_RETURN_AT_SP, /* before "push fp", or at "ret": the return address lies at SP */
+    ARCH_FRAME_FP_PUSHED,    /* after "push fp", before "mov fp,sp": old fp at SP, return address above it */
 };
 /* before: up to n_before bytes in front of pc; at: n_at bytes from pc on. Either may be empty. */
 enum arch_frame_hint arch_frame_hint(const uint8_t *before, size_t n_before, const uint8_t *at, size_t n_at);

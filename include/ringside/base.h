@@ -12,12 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN_OF(a, b) ((a) < (b) ? (a) : (b))
-#define MAX_OF(a, b) ((a) > (b) ? (a) : (b))
+#define ARRAY_LEN(a)                 (sizeof(a) / sizeof((a)[0]))
+#define MIN_OF(a, b)                 ((a) < (b) ? (a) : (b))
+#define MAX_OF(a, b)                 ((a) > (b) ? (a) : (b))
 #define PRINTF_LIKE(fmt_at, args_at) __attribute__((format(printf, fmt_at, args_at)))
 
-#define NSEC_PER_SEC 1000000000ULL
+#define NSEC_PER_SEC  1000000000ULL
 #define NSEC_PER_MSEC 1000000ULL
 
 /* ---- errors: cold paths return 0 or -1 and fill a caller-owned struct err ---- */
@@ -44,10 +44,12 @@ struct log_config {
     const char *path; /* LOG_MODE_FILE only; opened for appending, created with 0644 */
 };
 
-/* Where messages go from now on. One call per process, before any thread. Returns -1 with *e when the file cannot be opened. */
+/* Where messages go from now on. One call per process, before any thread. Returns -1 with *e when the file
+ * cannot be opened. */
 int log_open(const struct log_config *config, struct err *e);
 
-/* The descriptor messages are written to, or -1 (syslog, disabled): what a process that closes everything must keep. */
+/* The descriptor messages are written to, or -1 (syslog, disabled): what a process that closes everything
+ * must keep. */
 int log_fd(void);
 
 /* Parses error/warn/warning/notice/info/debug; -1 when it is none of them. */
@@ -64,7 +66,8 @@ struct log_site {
     uint32_t shown;
     uint32_t hidden;
 };
-void log_write(struct log_site *site, enum level level, const char *topic, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void log_write(struct log_site *site, enum level level, const char *topic, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 
 /* Arguments are not evaluated when the level is off. topic is a bare word, the module's name. */
 #define LOG_AT(lv, topic, ...)                                                                               \
@@ -74,8 +77,8 @@ void log_write(struct log_site *site, enum level level, const char *topic, const
             log_write(&log_site_, lv, #topic, __VA_ARGS__);                                                  \
     } while (0)
 #define log_error(topic, ...) LOG_AT(LEVEL_ERROR, topic, __VA_ARGS__) /* something was lost or refused */
-#define log_warn(topic, ...) LOG_AT(LEVEL_WARN, topic, __VA_ARGS__)   /* degraded but going on */
-#define log_info(topic, ...) LOG_AT(LEVEL_INFO, topic, __VA_ARGS__)   /* once per change of state */
+#define log_warn(topic, ...)  LOG_AT(LEVEL_WARN, topic, __VA_ARGS__)  /* degraded but going on */
+#define log_info(topic, ...)  LOG_AT(LEVEL_INFO, topic, __VA_ARGS__)  /* once per change of state */
 #define log_debug(topic, ...) LOG_AT(LEVEL_DEBUG, topic, __VA_ARGS__)
 
 /* ---- memory and cleanup ---- */
@@ -172,8 +175,8 @@ void hex_encode(const uint8_t *bytes, size_t n, char *out);
 
 uint64_t clock_mono_ns(void);
 uint64_t clock_wall_ns(void);
-/* CPU time of process pid (all threads, living and ended); 0 when it is gone. Works for other users' processes too
- * (kernel/time/posix-cpu-timers.c, pid_for_clock). */
+/* CPU time of process pid (all threads, living and ended); 0 when it is gone. Works for other users'
+ * processes too (kernel/time/posix-cpu-timers.c, pid_for_clock). */
 uint64_t clock_process_cpu_ns(int pid);
 
 /* ---- where finished bytes go ---- */
@@ -184,7 +187,8 @@ struct byte_out {
 };
 
 /*
- * A file that appears under its final name only when complete: written as ".NAME.tmp-PID" beside it, synced by rename(2).
+ * A file that appears under its final name only when complete: written as ".NAME.tmp-PID" beside it, synced
+ * by rename(2).
  */
 struct atomic_file {
     int fd;
@@ -198,7 +202,8 @@ int atomic_file_write(void *file, const void *bytes, size_t n, struct err *e); /
 int atomic_file_commit(struct atomic_file *f, struct err *e);
 void atomic_file_abort(struct atomic_file *f); /* safe after commit, and twice */
 
-/* Reads at most max bytes of a small file (procfs: sizes are not known before) and NUL-terminates. Length, or -1 with *e. */
+/* Reads at most max bytes of a small file (procfs: sizes are not known before) and NUL-terminates. Length, or
+ * -1 with *e. */
 long read_small_file(int dir_fd, const char *path, char *out, size_t max, struct err *e);
 /* A whole-file integer such as /proc/sys/kernel/perf_event_paranoid; fallback when it cannot be read. */
 long read_number_file(const char *path, long fallback);

@@ -1,8 +1,8 @@
 /*
  * cfi.h - call-frame information as rules: "from this code address on, the caller's frame is found so"
  *
- * Rules are compiled on first use through libdw, out of .eh_frame and else .debug_frame, and kept for good: a rule pointer
- * stays valid until cfi_free(). "No information here" is remembered too. Not thread-safe.
+ * Rules are compiled on first use through libdw, out of .eh_frame and else .debug_frame, and kept for good: a
+ * rule pointer stays valid until cfi_free(). "No information here" is remembered too. Not thread-safe.
  */
 #ifndef RINGSIDE_CFI_H
 #define RINGSIDE_CFI_H
@@ -41,14 +41,23 @@ struct cfi_op {
     uint32_t offset; /* of this operation in the expression's bytes: what DW_OP_bra counts in */
 };
 
-enum cfi_how { CFI_HOW_SAME, CFI_HOW_UNDEFINED, CFI_HOW_AT_CFA, CFI_HOW_CFA_PLUS, CFI_HOW_AT_EXPR, CFI_HOW_EXPR, CFI_HOW_REG };
+enum cfi_how {
+    CFI_HOW_SAME,
+    CFI_HOW_UNDEFINED,
+    CFI_HOW_AT_CFA,
+    CFI_HOW_CFA_PLUS,
+    CFI_HOW_AT_EXPR,
+    CFI_HOW_EXPR,
+    CFI_HOW_REG
+};
 
 struct cfi_place {
-    uint8_t how;               /* enum cfi_how */
-    uint8_t reg;               /* CFI_HOW_REG */
-    uint16_t ops;              /* number of operations, for the two EXPR kinds */
-    int64_t offset;            /* CFI_HOW_AT_CFA (saved at CFA + offset), CFI_HOW_CFA_PLUS (value is CFA + offset) */
-    const struct cfi_op *op;   /* an expression that starts with DW_OP_call_frame_cfa begins with the CFA pushed */
+    uint8_t how;    /* enum cfi_how */
+    uint8_t reg;    /* CFI_HOW_REG */
+    uint16_t ops;   /* number of operations, for the two EXPR kinds */
+    int64_t offset; /* CFI_HOW_AT_CFA (saved at CFA + offset), CFI_HOW_CFA_PLUS (value is CFA + offset) */
+    const struct cfi_op
+        *op; /* an expression that starts with DW_OP_call_frame_cfa begins with the CFA pushed */
 };
 
 struct cfi_full {
@@ -67,7 +76,8 @@ struct cfi_counts {
 
 struct cfi;
 
-/* file is borrowed and must outlive the result. NULL with *e when libdw refuses the file. A file without any is not an error. */
+/* file is borrowed and must outlive the result. NULL with *e when libdw refuses the file. A file without any
+ * is not an error. */
 struct cfi *cfi_new(const struct elf_file *file, const struct cfi_limits *limits, struct err *e);
 void cfi_free(struct cfi *c);
 

@@ -1,8 +1,8 @@
 /*
  * elfio.h - an ELF file mapped read-only, its headers checked against its size
  *
- * The file may be hostile and may change while it is mapped: every offset is checked, and elf_guard_install() turns the
- * SIGBUS of a file that shrank into zero bytes.
+ * The file may be hostile and may change while it is mapped: every offset is checked, and elf_guard_install()
+ * turns the SIGBUS of a file that shrank into zero bytes.
  */
 #ifndef RINGSIDE_ELFIO_H
 #define RINGSIDE_ELFIO_H
@@ -15,7 +15,7 @@
 struct err;
 
 #define ELF_SEGMENTS_MAX 16 /* PT_LOAD segments kept; files with more are refused */
-#define BUILD_ID_MAX 20
+#define BUILD_ID_MAX     20
 
 struct elf_segment {
     uint64_t offset, vaddr, file_bytes, memory_bytes;
@@ -25,8 +25,8 @@ struct elf_segment {
 struct elf_file {
     const uint8_t *data; /* the whole file, MAP_PRIVATE; or memory of the caller's (elf_from_memory) */
     size_t bytes;
-    bool mapped;         /* data is ours to unmap */
-    uint16_t type;       /* ET_EXEC, ET_DYN */
+    bool mapped;   /* data is ours to unmap */
+    uint16_t type; /* ET_EXEC, ET_DYN */
     uint64_t entry;
     struct elf_segment segment[ELF_SEGMENTS_MAX]; /* PT_LOAD only, in file order */
     uint32_t segments;
@@ -42,7 +42,8 @@ struct elf_section {
     uint32_t link;
 };
 
-/* Maps and checks; fd is borrowed and not needed afterwards. -1 for anything that is not a 64-bit ELF file of this machine. */
+/* Maps and checks; fd is borrowed and not needed afterwards. -1 for anything that is not a 64-bit ELF file of
+ * this machine. */
 int elf_open(struct elf_file *f, int fd, struct err *e);
 /* The same over memory that outlives *f (the vDSO, a fuzzer's bytes). */
 int elf_from_memory(struct elf_file *f, const void *data, size_t bytes, struct err *e);
@@ -56,7 +57,8 @@ bool elf_section_at(const struct elf_file *f, uint32_t index, struct elf_section
 /* First section of that name whose contents lie inside the file (SHT_NOBITS: not found). */
 bool elf_section_find(const struct elf_file *f, const char *name, struct elf_section *out);
 
-/* ELF virtual address of a file offset inside a PT_LOAD segment (executable ones first); false when there is none. */
+/* ELF virtual address of a file offset inside a PT_LOAD segment (executable ones first); false when there is
+ * none. */
 bool elf_offset_to_vaddr(const struct elf_file *f, uint64_t offset, uint64_t *vaddr);
 bool elf_vaddr_to_offset(const struct elf_file *f, uint64_t vaddr, uint64_t *offset);
 

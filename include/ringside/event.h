@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 struct event_spec {
-    const char *name;       /* "sCPU" */
-    uint32_t perf_type;     /* PERF_TYPE_* */
+    const char *name;   /* "sCPU" */
+    uint32_t perf_type; /* PERF_TYPE_* */
     uint64_t perf_config;
-    uint64_t period;        /* in the event's own unit: nanoseconds of CPU for sCPU */
-    uint32_t stack_bytes;   /* of user stack copied with a sample; a multiple of 8, at most EVENT_STACK_MAX */
+    uint64_t period;      /* in the event's own unit: nanoseconds of CPU for sCPU */
+    uint32_t stack_bytes; /* of user stack copied with a sample; a multiple of 8, at most EVENT_STACK_MAX */
 };
 
 #define EVENT_STACK_MAX 65528U

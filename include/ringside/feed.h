@@ -1,8 +1,8 @@
 /*
  * feed.h - neutral records and the interface that yields them in time order
  *
- * The worker sees nothing but a feed: live perf rings (perf.h), or a recorded file that replays the whole pipeline
- * without any privilege (feed_file_open).
+ * The worker sees nothing but a feed: live perf rings (perf.h), or a recorded file that replays the whole
+ * pipeline without any privilege (feed_file_open).
  */
 #ifndef RINGSIDE_FEED_H
 #define RINGSIDE_FEED_H
@@ -29,22 +29,22 @@ enum feed_kind {
 };
 
 struct feed_sample {
-    struct arch_regs regs;   /* known == 0: the sample has no user state */
-    const uint8_t *stack;    /* copy of user memory from SP upward */
-    uint32_t stack_bytes;    /* really copied */
-    uint32_t kernel_frames;  /* leaf first; user part not included */
+    struct arch_regs regs;  /* known == 0: the sample has no user state */
+    const uint8_t *stack;   /* copy of user memory from SP upward */
+    uint32_t stack_bytes;   /* really copied */
+    uint32_t kernel_frames; /* leaf first; user part not included */
     const uint64_t *kernel;
-    uint32_t event;          /* index of the event in the run's configuration */
-    bool foreign_abi;        /* 32-bit code in a 64-bit kernel: registers not usable here */
+    uint32_t event;   /* index of the event in the run's configuration */
+    bool foreign_abi; /* 32-bit code in a 64-bit kernel: registers not usable here */
 };
 
 struct feed_mmap {
     uint64_t start, bytes, file_offset;
-    uint32_t dev_major, dev_minor;  /* all three 0 when the kernel sent a build id instead */
+    uint32_t dev_major, dev_minor; /* all three 0 when the kernel sent a build id instead */
     uint64_t inode;
     uint8_t build_id[20];
-    uint8_t build_id_bytes;         /* 0: not known */
-    const char *path;               /* as the process sees it; "//anon", "[vdso]"...; never NULL */
+    uint8_t build_id_bytes; /* 0: not known */
+    const char *path;       /* as the process sees it; "//anon", "[vdso]"...; never NULL */
 };
 
 struct feed_record {
@@ -89,11 +89,13 @@ struct feed_ops {
     /* Next record in time order, borrowed until the next call; false when there is none for now. */
     bool (*next)(struct feed *f, struct feed_record *out);
     /*
-     * Sleeps until there is something to do. deadline_ns (CLOCK_MONOTONIC) bounds it; 0 sleeps for as long as the target does.
-     * eager: files were just mapped or processes started, come back soon, while they can still be opened.
+     * Sleeps until there is something to do. deadline_ns (CLOCK_MONOTONIC) bounds it; 0 sleeps for as long as
+     * the target does. eager: files were just mapped or processes started, come back soon, while they can
+     * still be opened.
      */
     enum feed_wait (*wait)(struct feed *f, uint64_t deadline_ns, bool eager);
-    /* From now on next() yields everything, without holding back the last moments for ordering across CPUs. */
+    /* From now on next() yields everything, without holding back the last moments for ordering across CPUs.
+     */
     void (*finish)(struct feed *f);
     void (*totals)(struct feed *f, struct feed_totals *out);
     void (*close)(struct feed *f);
@@ -101,14 +103,14 @@ struct feed_ops {
 
 /* How the run was armed: what a profile needs to say, and the accounting to know. */
 struct feed_info {
-    uint64_t period_ns;      /* CPU time one sample stands for */
+    uint64_t period_ns; /* CPU time one sample stands for */
     uint32_t frequency_hz;
-    uint32_t stack_bytes;    /* asked for per sample */
-    uint32_t ring_bytes;     /* per CPU */
+    uint32_t stack_bytes; /* asked for per sample */
+    uint32_t ring_bytes;  /* per CPU */
     uint32_t cpus;
-    bool kernel;             /* kernel mode is sampled */
-    bool task_times;         /* ended tasks report their exact time */
-    char event[64];          /* "task-clock:u period=10101010" */
+    bool kernel;     /* kernel mode is sampled */
+    bool task_times; /* ended tasks report their exact time */
+    char event[64];  /* "task-clock:u period=10101010" */
 };
 
 struct feed {

@@ -1,9 +1,10 @@
 /*
- * image.h - binaries by identity (build id; else device, inode, size, mtime), shared by all processes that map them
+ * image.h - binaries by identity (build id; else device, inode, size, mtime), shared by all processes that
+ * map them
  *
- * An image is opened, not read, when it is first mapped, so that a file deleted afterwards still gets names; it is parsed
- * when the first sample falls into it. Failures are remembered. Ids are dense, never reused while a stack may refer
- * to them, and fit IMAGE_ID_BITS.
+ * An image is opened, not read, when it is first mapped, so that a file deleted afterwards still gets names;
+ * it is parsed when the first sample falls into it. Failures are remembered. Ids are dense, never reused
+ * while a stack may refer to them, and fit IMAGE_ID_BITS.
  */
 #ifndef RINGSIDE_IMAGE_H
 #define RINGSIDE_IMAGE_H
@@ -21,8 +22,8 @@ struct stats;
 enum image_kind {
     IMAGE_FILE,
     IMAGE_VDSO,
-    IMAGE_KERNEL,   /* all kernel addresses; symbols from /proc/kallsyms */
-    IMAGE_ANON,     /* executable memory without a file: JIT code, trampolines */
+    IMAGE_KERNEL, /* all kernel addresses; symbols from /proc/kallsyms */
+    IMAGE_ANON,   /* executable memory without a file: JIT code, trampolines */
 };
 
 #define IMAGE_ID_BITS 16
@@ -31,19 +32,19 @@ enum image_kind {
 struct image {
     uint32_t id;
     enum image_kind kind;
-    char *path;          /* as the first process that mapped it saw it; "[vdso]", "[anon]"... */
+    char *path; /* as the first process that mapped it saw it; "[vdso]", "[anon]"... */
     uint8_t build_id[BUILD_ID_MAX];
     uint8_t build_id_bytes;
-    uint32_t mappings;   /* how many mappings show it now */
-    bool used;           /* a stack of the current or the finishing period refers to it */
+    uint32_t mappings; /* how many mappings show it now */
+    bool used;         /* a stack of the current or the finishing period refers to it */
     /* private to src/image: */
-    int fd;              /* -1: not open (any more) */
+    int fd; /* -1: not open (any more) */
     uint8_t state;
     uint64_t dev, inode, bytes, mtime_ns;
     struct elf_file elf;
     struct cfi *cfi;
-    struct err *error;   /* why it cannot be read */
-    void *symbols;       /* owned by the symbol module, see image_symbols_slot */
+    struct err *error; /* why it cannot be read */
+    void *symbols;     /* owned by the symbol module, see image_symbols_slot */
     void (*symbols_free)(void *symbols);
 };
 
@@ -55,10 +56,10 @@ struct image_limits {
 
 /* What a mapping record or /proc/PID/maps says about the file behind a mapping. */
 struct image_ref {
-    const char *path; /* as process pid sees it */
-    uint32_t pid;     /* whose root folder the path starts at: /proc/PID/root is tried first */
-    uint64_t dev, inode;      /* 0: not known */
-    const uint8_t *build_id;  /* build_id_bytes == 0: not known */
+    const char *path;        /* as process pid sees it */
+    uint32_t pid;            /* whose root folder the path starts at: /proc/PID/root is tried first */
+    uint64_t dev, inode;     /* 0: not known */
+    const uint8_t *build_id; /* build_id_bytes == 0: not known */
     uint8_t build_id_bytes;
 };
 
@@ -79,25 +80,30 @@ struct image *images_kernel(struct images *t);
 struct image *images_get(const struct images *t, uint32_t id);
 
 /*
- * Parsed ELF file, reading it now if that has not been tried yet; NULL when it cannot be read (image_error says why).
+ * Parsed ELF file, reading it now if that has not been tried yet; NULL when it cannot be read (image_error
+ * says why).
  */
 const struct elf_file *image_elf(struct images *t, struct image *i);
 const char *image_error(const struct image *i);
 
-/* Never NULL; a CFI_NONE rule when the image has none or cannot be read. Valid until images_trim() or images_free(). */
+/* Never NULL; a CFI_NONE rule when the image has none or cannot be read. Valid until images_trim() or
+ * images_free(). */
 const struct cfi_rule *image_rule(struct images *t, struct image *i, uint64_t elf_addr);
 
 /*
- * Address as written in the file for a file offset of a mapping; false when no segment covers it or the file cannot be read.
+ * Address as written in the file for a file offset of a mapping; false when no segment covers it or the file
+ * cannot be read.
  */
 bool image_offset_to_elf(struct images *t, struct image *i, uint64_t file_offset, uint64_t *elf_addr);
 
-/* Up to n code bytes at elf_addr, borrowed; fewer at the end of the segment, NULL and 0 when there are none. */
+/* Up to n code bytes at elf_addr, borrowed; fewer at the end of the segment, NULL and 0 when there are none.
+ */
 const uint8_t *image_code(struct images *t, struct image *i, uint64_t elf_addr, size_t want, size_t *have);
 
 /*
- * After a period was exported: forgets images that no mapping shows and no stack refers to (used == false), the oldest first, until at
- * most keep remain. Returns how many went; when not 0, rules handed out before are gone.
+ * After a period was exported: forgets images that no mapping shows and no stack refers to (used == false),
+ * the oldest first, until at most keep remain. Returns how many went; when not 0, rules handed out before are
+ * gone.
  */
 uint32_t images_trim(struct images *t, uint32_t keep);
 /* Clears every `used` mark. */

@@ -20,13 +20,13 @@ enum launch_kind {
     LAUNCH_READY = 'Y',     /* to the target: rings are mapped, go */
     LAUNCH_NO_EVENTS = 'N', /* to the profiler: nothing could be armed, end quietly */
     LAUNCH_EXEC_FAILED = 'X',
-    LAUNCH_FINISH = 'F',    /* to the profiler, parent shape: the command ended, write the profile */
+    LAUNCH_FINISH = 'F', /* to the profiler, parent shape: the command ended, write the profile */
 };
 
 /* Sends a message with up to LAUNCH_FDS_MAX descriptors. -1 with errno in *e; never raises SIGPIPE. */
 #define LAUNCH_FDS_MAX 250
-int launch_send(int socket, enum launch_kind kind, const void *data, size_t n, const int *fds, uint32_t fd_count,
-                struct err *e);
+int launch_send(int socket, enum launch_kind kind, const void *data, size_t n, const int *fds,
+                uint32_t fd_count, struct err *e);
 
 struct launch_message {
     enum launch_kind kind;
@@ -35,15 +35,16 @@ struct launch_message {
     int fds[LAUNCH_FDS_MAX]; /* close-on-exec, owned by the caller */
     uint32_t fd_count;
 };
-/* 1: a message; 0: the other side closed (exec happened, or it died); -1: error or time-out (timeout_ms < 0: forever). */
+/* 1: a message; 0: the other side closed (exec happened, or it died); -1: error or time-out (timeout_ms < 0:
+ * forever). */
 int launch_receive(int socket, struct launch_message *out, int timeout_ms, struct err *e);
 
 /* A pair of connected sockets that keep message boundaries, both close-on-exec. */
 int launch_socketpair(int pair[2], struct err *e);
 
 /*
- * Forks a process that is no child of the caller, in its own session. Returns 1 in the new process, 0 in the caller, -1 with
- * *e. The caller is left without children, signals or changed dispositions.
+ * Forks a process that is no child of the caller, in its own session. Returns 1 in the new process, 0 in the
+ * caller, -1 with *e. The caller is left without children, signals or changed dispositions.
  */
 int launch_fork_detached(struct err *e);
 
@@ -54,8 +55,9 @@ void launch_close_others(const int *keep, uint32_t n);
 int launch_exec(char **command, struct err *e);
 
 /*
- * The parent shape's waiting: forwards signals that were sent to the caller to child, reaps whatever ends, and returns
- * the child's wait status. Terminal signals reach the whole foreground group by themselves and are not sent twice.
+ * The parent shape's waiting: forwards signals that were sent to the caller to child, reaps whatever ends,
+ * and returns the child's wait status. Terminal signals reach the whole foreground group by themselves and
+ * are not sent twice.
  */
 struct launch_parent {
     int signal_fd;

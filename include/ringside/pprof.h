@@ -1,5 +1,6 @@
 /*
- * pprof.h - a finished profile as gzip-compressed pprof bytes (perftools.profiles.Profile), streamed message by message
+ * pprof.h - a finished profile as gzip-compressed pprof bytes (perftools.profiles.Profile), streamed message
+ * by message
  */
 #ifndef RINGSIDE_PPROF_H
 #define RINGSIDE_PPROF_H
@@ -8,7 +9,8 @@ struct byte_out;
 struct err;
 struct profile;
 
-/* Writes one gzip member to out. Memory use does not grow with the profile. -1 with *e when out refuses bytes. */
+/* Writes one gzip member to out. Memory use does not grow with the profile. -1 with *e when out refuses
+ * bytes. */
 int pprof_write(const struct profile *p, const struct byte_out *out, struct err *e);
 
 #endif

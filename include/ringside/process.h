@@ -1,8 +1,10 @@
 /*
- * process.h - which tasks exist, what they are called, and what their addresses show, as the feed tells it over time
+ * process.h - which tasks exist, what they are called, and what their addresses show, as the feed tells it
+ * over time
  *
- * Address spaces are shared on fork until one side changes. Everything is driven by records in time order; nothing polls.
- * Single-threaded; pointers are borrowed until the next process_ call that takes a record, or process_reap().
+ * Address spaces are shared on fork until one side changes. Everything is driven by records in time order;
+ * nothing polls. Single-threaded; pointers are borrowed until the next process_ call that takes a record, or
+ * process_reap().
  */
 #ifndef RINGSIDE_PROCESS_H
 #define RINGSIDE_PROCESS_H
@@ -24,8 +26,8 @@ struct mapping {
 };
 
 struct address_space {
-    uint32_t epoch;     /* new number on every change: (epoch, pc) identifies what a pc shows */
-    uint32_t users;     /* processes that share it */
+    uint32_t epoch; /* new number on every change: (epoch, pc) identifies what a pc shows */
+    uint32_t users; /* processes that share it */
     uint32_t count, cap;
     struct mapping *mapping; /* sorted by start, not overlapping */
     struct mapping *last;    /* hit of the last look-up */
@@ -33,36 +35,37 @@ struct address_space {
 
 #define TASK_NAME_BYTES 16
 
-/* One thread. The counters belong to the worker's accounting; all in nanoseconds of CPU or numbers of samples. */
+/* One thread. The counters belong to the worker's accounting; all in nanoseconds of CPU or numbers of
+ * samples. */
 struct task {
     uint32_t tid;
     bool exited;
     uint64_t exit_time_ns;
     char name[TASK_NAME_BYTES];
     struct process *process;
-    struct task *next;           /* of the same process */
-    uint64_t samples;            /* over its whole life */
-    uint64_t exact_ns;           /* sum of its FEED_TASK_TIME records; with exact_seen */
+    struct task *next; /* of the same process */
+    uint64_t samples;  /* over its whole life */
+    uint64_t exact_ns; /* sum of its FEED_TASK_TIME records; with exact_seen */
     uint64_t lost_samples;
     bool exact_seen;
-    void *splice;                /* the worker's memory of this thread's outer frames; freed with free() */
+    void *splice; /* the worker's memory of this thread's outer frames; freed with free() */
 };
 
 struct process {
     uint32_t pid;
     uint32_t parent_pid;
-    bool exited;                 /* its last task ended */
-    bool overflow;               /* stands for all processes beyond the cap */
+    bool exited;   /* its last task ended */
+    bool overflow; /* stands for all processes beyond the cap */
     uint64_t exit_time_ns;
-    char name[TASK_NAME_BYTES];  /* of its first thread: what ps calls it */
+    char name[TASK_NAME_BYTES]; /* of its first thread: what ps calls it */
     struct address_space *space;
     struct task *tasks;
     uint32_t task_count;
     /* accounting over its whole life, for the worker */
-    uint64_t sampled_ns;         /* samples times period */
-    uint64_t accounted_ns;       /* what profiles have shown for it so far, sampled or not */
-    uint64_t ended_tasks_ns;     /* exact time of its ended tasks */
-    uint64_t clock_base_ns;      /* process clock when profiling began, for the first process */
+    uint64_t sampled_ns;     /* samples times period */
+    uint64_t accounted_ns;   /* what profiles have shown for it so far, sampled or not */
+    uint64_t ended_tasks_ns; /* exact time of its ended tasks */
+    uint64_t clock_base_ns;  /* process clock when profiling began, for the first process */
 };
 
 struct process_limits {
@@ -73,12 +76,13 @@ struct process_limits {
 
 struct processes;
 
-struct processes *processes_new(const struct process_limits *limits, struct images *images, struct stats *stats);
+struct processes *processes_new(const struct process_limits *limits, struct images *images,
+                                struct stats *stats);
 void processes_free(struct processes *t);
 
 /*
- * Takes a FEED_MMAP, FEED_COMM, FEED_FORK or FEED_EXIT record. True when it made the profiler learn of a new process or
- * image, so that looking at files soon pays.
+ * Takes a FEED_MMAP, FEED_COMM, FEED_FORK or FEED_EXIT record. True when it made the profiler learn of a new
+ * process or image, so that looking at files soon pays.
  */
 bool process_apply(struct processes *t, const struct feed_record *record);
 
@@ -92,12 +96,13 @@ struct task *process_find_task(const struct processes *t, uint32_t pid, uint32_t
 /* The mapping that holds an address, or NULL. */
 struct mapping *process_find_mapping(struct process *p, uint64_t addr);
 /*
- * Address as written in the mapping's file. For mappings without a readable file: the address itself. Reads the file on
- * first use.
+ * Address as written in the mapping's file. For mappings without a readable file: the address itself. Reads
+ * the file on first use.
  */
 uint64_t mapping_to_elf(struct images *images, struct mapping *m, uint64_t addr);
 
-/* The next task that ended before `before_ns` and was not handed out yet, or NULL; processes_forget() it when done. */
+/* The next task that ended before `before_ns` and was not handed out yet, or NULL; processes_forget() it when
+ * done. */
 struct task *processes_next_ended(struct processes *t, uint64_t before_ns);
 /* Frees an ended task, and its process when it was the last and has ended. */
 void processes_forget(struct processes *t, struct task *task);

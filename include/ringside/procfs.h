@@ -18,14 +18,15 @@ struct procfs_map {
     const char *path; /* "" when there is none; borrowed during the call */
 };
 
-/* Calls each for every line of /proc/PID/maps; stops when it returns false. -1 with *e when the file cannot be read. */
+/* Calls each for every line of /proc/PID/maps; stops when it returns false. -1 with *e when the file cannot
+ * be read. */
 int procfs_maps(pid_t pid, bool (*each)(void *ctx, const struct procfs_map *m), void *ctx, struct err *e);
 /* One line of that file (tests, fuzzing); false when it is malformed. Cuts the line in place. */
 bool procfs_parse_map(char *line, struct procfs_map *out);
 
 /*
- * Id of the container a process runs in, from /proc/PID/cgroup (v1 and v2: Docker, containerd, CRI-O, podman, Kubernetes); false when
- * there is none.
+ * Id of the container a process runs in, from /proc/PID/cgroup (v1 and v2: Docker, containerd, CRI-O, podman,
+ * Kubernetes); false when there is none.
  */
 bool procfs_container_id(pid_t pid, char *out, size_t max);
 bool procfs_parse_container_id(const char *cgroup_text, char *out, size_t max);
@@ -34,7 +35,8 @@ bool procfs_parse_container_id(const char *cgroup_text, char *out, size_t max);
 long procfs_perf_paranoid(long fallback);
 
 /* Calls each for every line of a kallsyms file (NULL: /proc/kallsyms). module is "" for the kernel itself. */
-int procfs_kallsyms(const char *path, bool (*each)(void *ctx, uint64_t addr, char type, const char *name, const char *module),
+int procfs_kallsyms(const char *path,
+                    bool (*each)(void *ctx, uint64_t addr, char type, const char *name, const char *module),
                     void *ctx, struct err *e);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * profile.h - one finished profile: all a reader needs, nothing of how it came about
  *
- * Built once by the worker, read by pprof (and later by converters for other backends). Strings are interned in it;
- * ids are index + 1, in the order of adding. docs/profile.md tells what each part means.
+ * Built once by the worker, read by pprof (and later by converters for other backends). Strings are interned
+ * in it; ids are index + 1, in the order of adding. docs/profile.md tells what each part means.
  */
 #ifndef RINGSIDE_PROFILE_H
 #define RINGSIDE_PROFILE_H
@@ -37,7 +37,7 @@ struct profile_label {
     uint32_t key, text; /* string ids */
 };
 
-#define PROFILE_TYPES_MAX 16
+#define PROFILE_TYPES_MAX  16
 #define PROFILE_LABELS_MAX 8
 
 struct profile_sample {
@@ -83,7 +83,8 @@ void profile_release(struct profile *p);
 
 uint32_t profile_string(struct profile *p, const char *text); /* cleans up invalid UTF-8 */
 void profile_add_type(struct profile *p, const char *type, const char *unit);
-/* These three return the id. Functions are interned; mappings and locations are the caller's to keep unique. */
+/* These three return the id. Functions are interned; mappings and locations are the caller's to keep unique.
+ */
 uint32_t profile_add_mapping(struct profile *p, const struct profile_mapping *m);
 uint32_t profile_add_function(struct profile *p, const char *name, const char *system_name);
 uint32_t profile_add_location(struct profile *p, const struct profile_location *l);

@@ -19,8 +19,9 @@ struct sink_naming {
 };
 
 /*
- * path naming a folder (it exists as one, or ends in '/': then it is made) gets SERVICE-TIME-PIDpid-NUMBER.pb.gz files that sort
- * by time; anything else is the one file itself, replaced atomically. Checks now that it can be written, leaving nothing behind.
+ * path naming a folder (it exists as one, or ends in '/': then it is made) gets
+ * SERVICE-TIME-PIDpid-NUMBER.pb.gz files that sort by time; anything else is the one file itself, replaced
+ * atomically. Checks now that it can be written, leaving nothing behind.
  */
 struct sink *sink_open(const char *path, const struct sink_naming *naming, struct err *e);
 void sink_close(struct sink *s);
@@ -35,7 +36,8 @@ void sink_set_pid(struct sink *s, uint32_t pid);
  * One profile: `fill` writes its bytes to what it is given. The file appears complete or not at all.
  * path_out (may be NULL) gets the final path.
  */
-int sink_put(struct sink *s, uint64_t time_wall_ns, int (*fill)(void *ctx, const struct byte_out *out, struct err *e),
-             void *ctx, char *path_out, unsigned path_max, struct err *e);
+int sink_put(struct sink *s, uint64_t time_wall_ns,
+             int (*fill)(void *ctx, const struct byte_out *out, struct err *e), void *ctx, char *path_out,
+             unsigned path_max, struct err *e);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * stacks.h - stacks to counts: what one period adds up to
  *
- * A stack is a run of 64-bit frame words, leaf first; what a word means is the caller's business. Memory is kept over
- * stacks_clear(), so a warm table allocates nothing.
+ * A stack is a run of 64-bit frame words, leaf first; what a word means is the caller's business. Memory is
+ * kept over stacks_clear(), so a warm table allocates nothing.
  */
 #ifndef RINGSIDE_STACKS_H
 #define RINGSIDE_STACKS_H
@@ -30,7 +30,8 @@ struct stacks *stacks_new(const struct stacks_limits *limits);
 void stacks_free(struct stacks *s);
 
 /* Adds to an entry. False when a cap kept it out: the caller shows it elsewhere. */
-bool stacks_add(struct stacks *s, const uint64_t *frames, uint32_t n, uint32_t owner, uint64_t count, uint64_t value);
+bool stacks_add(struct stacks *s, const uint64_t *frames, uint32_t n, uint32_t owner, uint64_t count,
+                uint64_t value);
 
 uint32_t stacks_entry_count(const struct stacks *s);
 const struct stacks_entry *stacks_entry_at(const struct stacks *s, uint32_t i);
@@ -38,8 +39,8 @@ const struct stacks_entry *stacks_entry_at(const struct stacks *s, uint32_t i);
 const uint64_t *stacks_frames(const struct stacks *s, uint32_t stack, uint32_t *n);
 
 /*
- * Sorts the entries so that stacks which share their outer frames stand together (root first), then by owner: that order
- * compresses to a third of the bytes. Indices of entries change.
+ * Sorts the entries so that stacks which share their outer frames stand together (root first), then by owner:
+ * that order compresses to a third of the bytes. Indices of entries change.
  */
 void stacks_sort(struct stacks *s);
 void stacks_clear(struct stacks *s);

@@ -1,7 +1,8 @@
 /*
  * stats.h - counters, declared once, kept in a page that outlives the process that counts
  *
- * Counting is a plain addition: one writer (the worker), any reader. Names are what a profile's comments and reports say.
+ * Counting is a plain addition: one writer (the worker), any reader. Names are what a profile's comments and
+ * reports say.
  */
 #ifndef RINGSIDE_STATS_H
 #define RINGSIDE_STATS_H
@@ -11,31 +12,31 @@
 #define STATS_COUNTERS(X)                                                                                    \
     X(RECORDS, "records")                                                                                    \
     X(SAMPLES, "samples")                                                                                    \
-    X(SAMPLES_LOST, "samples_lost")               /* ring overflow: PERF_FORMAT_LOST, per task */            \
-    X(RECORDS_LOST, "records_lost")               /* ring overflow: PERF_RECORD_LOST, any record */          \
-    X(RECORDS_TORN, "records_torn")               /* lengths that contradict each other */                   \
-    X(RECORDS_LATE, "records_late")               /* older than what was already processed */                \
+    X(SAMPLES_LOST, "samples_lost") /* ring overflow: PERF_FORMAT_LOST, per task */                          \
+    X(RECORDS_LOST, "records_lost") /* ring overflow: PERF_RECORD_LOST, any record */                        \
+    X(RECORDS_TORN, "records_torn") /* lengths that contradict each other */                                 \
+    X(RECORDS_LATE, "records_late") /* older than what was already processed */                              \
     X(THROTTLED, "throttled")                                                                                \
     X(WAKEUPS, "wakeups")                                                                                    \
     X(FRAMES, "frames")                                                                                      \
     X(STACKS_COMPLETE, "stacks_complete")                                                                    \
-    X(STACKS_TRUNCATED, "stacks_truncated")       /* the copied stack ran out */                             \
-    X(STACKS_NO_ROW, "stacks_no_row")             /* no call-frame information and no usable frame pointer */\
-    X(STACKS_BAD_STATE, "stacks_bad_state")       /* a read or a register the walk needed was not there */   \
-    X(STACKS_NO_PROGRESS, "stacks_no_progress")   /* the same pc and CFA twice */                            \
+    X(STACKS_TRUNCATED, "stacks_truncated")     /* the copied stack ran out */                               \
+    X(STACKS_NO_ROW, "stacks_no_row")           /* no call-frame information and no usable frame pointer */  \
+    X(STACKS_BAD_STATE, "stacks_bad_state")     /* a read or a register the walk needed was not there */     \
+    X(STACKS_NO_PROGRESS, "stacks_no_progress") /* the same pc and CFA twice */                              \
     X(STACKS_TOO_DEEP, "stacks_too_deep")                                                                    \
-    X(STACKS_SPLICED, "stacks_spliced")           /* truncated, completed from an earlier sample */          \
-    X(STACKS_NO_USER, "stacks_no_user")           /* sample without user registers */                        \
+    X(STACKS_SPLICED, "stacks_spliced") /* truncated, completed from an earlier sample */                    \
+    X(STACKS_NO_USER, "stacks_no_user") /* sample without user registers */                                  \
     X(PC_CACHE_MISSES, "pc_cache_misses")                                                                    \
     X(ROWS_COMPILED, "rows_compiled")                                                                        \
-    X(ROWS_DROPPED, "rows_dropped")               /* cap on rows of one image */                             \
+    X(ROWS_DROPPED, "rows_dropped") /* cap on rows of one image */                                           \
     X(IMAGES_OPENED, "images_opened")                                                                        \
-    X(IMAGES_FAILED, "images_failed")             /* could not be opened or is not an ELF file of ours */    \
-    X(IMAGES_DROPPED, "images_dropped")           /* cap on images */                                        \
+    X(IMAGES_FAILED, "images_failed")   /* could not be opened or is not an ELF file of ours */              \
+    X(IMAGES_DROPPED, "images_dropped") /* cap on images */                                                  \
     X(PROCESSES_SEEN, "processes_seen")                                                                      \
-    X(PROCESSES_DROPPED, "processes_dropped")     /* cap on processes */                                     \
-    X(MAPPINGS_DROPPED, "mappings_dropped")       /* cap on mappings of one process */                       \
-    X(STACKS_DROPPED, "stacks_dropped")           /* cap on distinct stacks of one period */                 \
+    X(PROCESSES_DROPPED, "processes_dropped") /* cap on processes */                                         \
+    X(MAPPINGS_DROPPED, "mappings_dropped")   /* cap on mappings of one process */                           \
+    X(STACKS_DROPPED, "stacks_dropped")       /* cap on distinct stacks of one period */                     \
     X(SYMBOLS_LOADED, "symbols_loaded")                                                                      \
     X(PROFILES_WRITTEN, "profiles_written")                                                                  \
     X(PROFILES_FAILED, "profiles_failed")
@@ -67,8 +68,8 @@ const char *stats_name(enum stats_id id);
 
 /* What the calling process itself has used since it started. */
 struct stats_self {
-    uint64_t cpu_ns;          /* user and system */
-    uint64_t peak_rss_bytes;  /* high-water mark of resident memory */
+    uint64_t cpu_ns;         /* user and system */
+    uint64_t peak_rss_bytes; /* high-water mark of resident memory */
 };
 void stats_self(struct stats_self *out);
 

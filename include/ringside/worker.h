@@ -1,7 +1,8 @@
 /*
  * worker.h - the pipeline: records in, profiles out
  *
- * Knows nothing of perf, privileges or how the target was started: a recorded feed runs through it as a live one does.
+ * Knows nothing of perf, privileges or how the target was started: a recorded feed runs through it as a live
+ * one does.
  */
 #ifndef RINGSIDE_WORKER_H
 #define RINGSIDE_WORKER_H
@@ -15,15 +16,16 @@ struct stats;
 
 struct worker_config {
     const char *service;
-    const char *version;      /* of Ringside, for the profile's comments */
-    uint32_t period_s;        /* one profile each; 0: a single one at the end */
-    pid_t root_pid;           /* first process of the target; 0 in a replay */
-    uint64_t root_clock_ns;   /* its process clock when profiling began */
-    struct sink *sink;        /* NULL: profiles are counted and dropped */
+    const char *version;    /* of Ringside, for the profile's comments */
+    uint32_t period_s;      /* one profile each; 0: a single one at the end */
+    pid_t root_pid;         /* first process of the target; 0 in a replay */
+    uint64_t root_clock_ns; /* its process clock when profiling began */
+    struct sink *sink;      /* NULL: profiles are counted and dropped */
     struct stats *stats;
 };
 
-/* Runs until the feed ends or is told to stop, then writes the last profile. Returns 0, or -1 when a profile could not be delivered. */
+/* Runs until the feed ends or is told to stop, then writes the last profile. Returns 0, or -1 when a profile
+ * could not be delivered. */
 int worker_run(const struct worker_config *config, struct feed *feed);
 
 #endif

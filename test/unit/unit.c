@@ -1,5 +1,6 @@
 /*
- * unit.c - collects the TEST()s of one program and runs them; an argument runs only the tests whose name contains it
+ * unit.c - collects the TEST()s of one program and runs them; an argument runs only the tests whose name
+ * contains it
  */
 #include "unit.h"
 

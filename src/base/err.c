@@ -1,0 +1,45 @@
+/*
+ * err.c - error texts: made once with errno and object, wrapped on the way up
+ */
+#include "ringside/base.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int err_set(struct err *e, int code, const char *fmt, ...)
+{
+    va_list args;
+    int n;
+
+    if (!e)
+        return -1;
+    e->code = code;
+    va_start(args, fmt);
+    n = vsnprintf(e->text, sizeof(e->text), fmt, args);
+    va_end(args);
+    if (code && n >= 0 && (size_t)n < sizeof(e->text))
+        snprintf(e->text + n, sizeof(e->text) - (size_t)n, ": %s", strerror(code));
+    return -1;
+}
+
+int err_wrap(struct err *e, const char *fmt, ...)
+{
+    char context[sizeof(e->text)];
+    size_t had, room;
+    va_list args;
+    int n;
+
+    if (!e)
+        return -1;
+    va_start(args, fmt);
+    n = vsnprintf(context, sizeof(context), fmt, args);
+    va_end(args);
+    had = strlen(e->text);
+    room = sizeof(e->text) - 1 - had;
+    if (n < 0 || (size_t)n + 2 > room)
+        return -1;
+    memmove(e->text + n + 2, e->text, had + 1);
+    memcpy(e->text, context, (size_t)n);
+    memcpy(e->text + n, ": ", 2);
+    return -1;
+}

@@ -1,0 +1,135 @@
+/*
+ * test_base.c - errors, containers, text, atomic files
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+
+TEST(err__keeps_the_cause_when_context_does_not_fit)
+{
+    struct err e;
+    char long_text[300];
+
+    memset(long_text, 'x', sizeof(long_text) - 1);
+    long_text[sizeof(long_text) - 1] = '\0';
+    assert_int_equal(err_set(&e, ENOENT, "open %s", "/a"), -1);
+    assert_int_equal(err_wrap(&e, "read %d", 7), -1);
+    assert_string_equal(e.text, "read 7: open /a: No such file or directory");
+    err_wrap(&e, "%s", long_text);
+    assert_string_equal(e.text, "read 7: open /a: No such file or directory");
+    assert_int_equal(e.code, ENOENT);
+}
+
+TEST(buf__refuses_more_than_its_maximum)
+{
+    struct buf b;
+
+    buf_init(&b, 100);
+    assert_true(buf_printf(&b, "%090d", 1));
+    assert_false(buf_add(&b, "0123456789a", 11));
+    assert_int_equal(b.len, 90);
+    assert_true(buf_add(&b, "0123456789", 10));
+    assert_false(buf_add(&b, "x", 1));
+    buf_release(&b);
+}
+
+TEST(map64__agrees_with_an_array_under_random_changes)
+{
+    enum { KEYS = 512 };
+    uint64_t value[KEYS] = {0};
+    bool present[KEYS] = {false};
+    struct map64 m;
+    uint64_t x = 1, k, v;
+    uint32_t at = 0, n = 0, expected = 0;
+
+    map64_init(&m);
+    for (int i = 0; i < 20000; i++) {
+        uint64_t key;
+
+        x = hash_u64(x + 1);
+        key = x % KEYS;
+        if (x & (1 << 20)) {
+            map64_put(&m, key, x);
+            present[key] = true;
+            value[key] = x;
+        } else {
+            assert_int_equal(map64_remove(&m, key), present[key]);
+            present[key] = false;
+        }
+    }
+    for (uint64_t key = 0; key < KEYS; key++) {
+        uint64_t *found = map64_find(&m, key);
+
+        assert_int_equal(found != NULL, present[key]);
+        if (found)
+            assert_true(*found == value[key]);
+        expected += present[key];
+    }
+    while (map64_next(&m, &at, &k, &v))
+        n += v == value[k];
+    assert_int_equal(n, expected);
+    assert_int_equal(m.used, expected);
+    map64_release(&m);
+}
+
+TEST(strtab__gives_equal_texts_equal_ids_and_says_when_full)
+{
+    struct strtab t;
+    char text[32];
+    uint32_t id;
+
+    strtab_init(&t, 1000);
+    assert_int_equal(strtab_add(&t, ""), 0);
+    id = strtab_add(&t, "one");
+    assert_int_equal(strtab_add_n(&t, "one more", 3), id);
+    assert_string_equal(strtab_get(&t, id), "one");
+    for (int i = 0; i < 500; i++) {
+        snprintf(text, sizeof(text), "string %d", i);
+        id = strtab_add(&t, text);
+    }
+    assert_string_equal(strtab_get(&t, id), "[too many strings]");
+    assert_int_equal(strtab_add(&t, "yet another"), id);
+    strtab_release(&t);
+}
+
+TEST(utf8_clean__keeps_valid_text_and_replaces_the_rest)
+{
+    char valid[] = "h\xc3\xa9llo \xe2\x82\xac \xf0\x9f\x98\x80";
+    char broken[] = "a\xff\xc3(\xed\xa0\x80\x01z";
+
+    utf8_clean(valid);
+    assert_string_equal(valid, "h\xc3\xa9llo \xe2\x82\xac \xf0\x9f\x98\x80");
+    utf8_clean(broken);
+    assert_string_equal(broken, "a?\?(?\?\?\?z");
+}
+
+TEST(atomic_file__shows_nothing_until_commit)
+{
+    char dir[] = "/tmp/ringside-test-XXXXXX";
+    struct atomic_file f;
+    struct err e;
+    char text[16];
+    int dir_fd;
+
+    assert_non_null(mkdtemp(dir));
+    dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(atomic_file_open(&f, dir_fd, "out", &e), 0);
+    assert_int_equal(atomic_file_write(&f, "abc", 3, &e), 0);
+    assert_int_equal(faccessat(dir_fd, "out", F_OK, 0), -1);
+    assert_int_equal(atomic_file_commit(&f, &e), 0);
+    assert_int_equal(read_small_file(dir_fd, "out", text, sizeof(text), &e), 3);
+    assert_string_equal(text, "abc");
+    assert_int_equal(atomic_file_open(&f, dir_fd, "other", &e), 0);
+    atomic_file_abort(&f);
+    atomic_file_abort(&f);
+    unlinkat(dir_fd, "out", 0);
+    close(dir_fd);
+    assert_int_equal(rmdir(dir), 0); /* nothing was left behind */
+}
