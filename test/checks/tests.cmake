@@ -1,0 +1,45 @@
+# Tests that look at the repository rather than at the program, and those that other builds contribute, so that one ctest
+# runs everything. Included from test/CMakeLists.txt.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+function(ringside_check name)
+  add_test(NAME check.${name} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(check.${name} PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77 LABELS check)
+endfunction()
+
+ringside_check(modules ${Python3_EXECUTABLE} tools/check_modules.py)
+ringside_check(modules_self_test ${Python3_EXECUTABLE} tools/check_modules.py --self-test)
+ringside_check(format tools/check_format.sh)
+ringside_check(tidy tools/check_tidy.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(check.tidy PROPERTIES PROCESSORS 2)
+
+# tools/test.sh builds all presets and sets this for the last: unit tests of the other builds, and the fuzz targets.
+option(RINGSIDE_OTHER_BUILDS "Run the tests of build/{dev,asan,clang,fuzz} too" OFF)
+set(RINGSIDE_FUZZ_SECONDS 30 CACHE STRING "How long each fuzz target runs")
+if(NOT RINGSIDE_OTHER_BUILDS)
+  return()
+endif()
+
+foreach(build IN ITEMS dev asan clang)
+  foreach(source IN LISTS unit_tests)
+    get_filename_component(name ${source} NAME_WE)
+    add_test(NAME ${build}.${name} COMMAND ${CMAKE_SOURCE_DIR}/build/${build}/test/${name})
+    set_tests_properties(${build}.${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77 LABELS ${build})
+  endforeach()
+endforeach()
+
+file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/fuzz/fuzz_*.c)
+foreach(source IN LISTS fuzz_sources)
+  get_filename_component(name ${source} NAME_WE)
+  string(REPLACE fuzz_ "" short ${name})
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz/${short})
+  set(seeds)
+  if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/test/fuzz/corpus/${short})
+    set(seeds ${CMAKE_SOURCE_DIR}/test/fuzz/corpus/${short})
+  endif()
+  math(EXPR limit "${RINGSIDE_FUZZ_SECONDS} + 120")
+  add_test(NAME fuzz.${short}
+    COMMAND ${CMAKE_SOURCE_DIR}/build/fuzz/test/${name} -max_total_time=${RINGSIDE_FUZZ_SECONDS} -timeout=10
+      -rss_limit_mb=1024 -print_final_stats=1 ${CMAKE_BINARY_DIR}/fuzz/${short} ${seeds})
+  set_tests_properties(fuzz.${short} PROPERTIES TIMEOUT ${limit} LABELS fuzz)
+endforeach()
