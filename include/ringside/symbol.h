@@ -1,8 +1,10 @@
 /*
  * symbol.h - (image, address in the file) to names; asked at export only, cached per image
  *
- * Tables come from .symtab, else .dynsym, of the image or of its separate debug file (found by build id, then
- * by debug link, and verified).
+ * Names come from .symtab, else .dynsym, of the image or of its separate debug file (found by build id, then
+ * by debug link, and verified), from PLT relocations, and from /proc/kallsyms. No table is ever built: one
+ * pass over the file's symbols answers all addresses of an image at once, so memory follows what is asked,
+ * not the file.
  */
 #ifndef RINGSIDE_SYMBOL_H
 #define RINGSIDE_SYMBOL_H
@@ -14,33 +16,36 @@ struct image;
 struct images;
 struct stats;
 
-struct symbol {
-    const char *name;        /* for people: demangled, valid UTF-8 */
-    const char *system_name; /* as linked */
-    uint64_t start;          /* ELF address of the function */
+struct symbol_ref {
+    const char *name;        /* for people: demangled, valid UTF-8; NULL: no function known there */
+    const char *system_name; /* as linked; the same pointer when nothing was demangled */
 };
 
 struct symbols;
 
 struct symbols_config {
     const char *debug_dirs; /* colon-separated; NULL: /usr/lib/debug */
-    uint32_t table_bytes;   /* cap on what the tables of all images may hold together */
+    const char *kallsyms;   /* NULL: /proc/kallsyms */
+    uint32_t table_bytes; /* cap on the names kept of all images together; beyond it addresses stay unnamed */
 };
 
+/* images is borrowed. symbols_free() may come before or after images_free(). */
 struct symbols *symbols_new(const struct symbols_config *config, struct images *images, struct stats *stats);
 void symbols_free(struct symbols *s);
 
 /*
- * The function that holds an address. False when none is known: show the file and the address. Strings are
- * borrowed until symbols_trim() or symbols_free(). Kernel images: elf_addr is the kernel address.
+ * Names the functions that hold n addresses of one image, sorted ascending (duplicates allowed): all of an
+ * image's addresses in one call, since what is not cached costs a pass over the file's symbols (1 to 10 ms).
+ * Kernel images: kernel addresses. Strings are borrowed until symbols_trim() or symbols_free().
  */
-bool symbols_find(struct symbols *s, struct image *image, uint64_t elf_addr, struct symbol *out);
+void symbols_resolve(struct symbols *s, struct image *image, const uint64_t *addrs, uint32_t n,
+                     struct symbol_ref *out);
 
-/* True when names were looked for in this image and a table was found (what a mapping's has_functions says).
- */
+/* True when this image was asked for names and has a table (what a mapping's has_functions says). */
 bool symbols_have(const struct symbols *s, const struct image *image);
 
-/* Ends an export: frees tables the next one can make again cheaply. Before images_trim(). */
+/* Ends an export: forgets names when more than three quarters of the cap are in use, the longest unasked
+ * first. Before images_trim(). */
 void symbols_trim(struct symbols *s);
 
 #endif
