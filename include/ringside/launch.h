@@ -15,7 +15,7 @@ struct err;
 
 /* Messages between the profiler and the process that becomes the target, one byte of kind first. */
 enum launch_kind {
-    LAUNCH_RINGS = 'R',     /* to the profiler: data = struct perf_armed, descriptors follow in LAUNCH_MORE */
+    LAUNCH_RINGS = 'R',     /* to the profiler: how the events were armed; the rest of the descriptors in LAUNCH_MORE */
     LAUNCH_MORE = 'M',      /* more descriptors */
     LAUNCH_READY = 'Y',     /* to the target: rings are mapped, go */
     LAUNCH_NO_EVENTS = 'N', /* to the profiler: nothing could be armed, end quietly */
@@ -48,7 +48,7 @@ int launch_socketpair(int pair[2], struct err *e);
  */
 int launch_fork_detached(struct err *e);
 
-/* Closes every descriptor except those listed (n of them); stdin and stdout are pointed at /dev/null. */
+/* Closes every descriptor except those listed (at most 64); of the first three, those not listed become /dev/null. */
 void launch_close_others(const int *keep, uint32_t n);
 
 /* execvp; returns only on failure, with the exit status a shell would use (126, 127) and *e filled. */

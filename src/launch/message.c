@@ -1,0 +1,111 @@
+/*
+ * message.c - messages with descriptors over a SOCK_SEQPACKET pair: each arrives whole or not at all
+ */
+#include "ringside/launch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+
+union control {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(LAUNCH_FDS_MAX * sizeof(int))];
+};
+
+int launch_socketpair(int pair[2], struct err *e)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_set(e, errno, "socketpair");
+    return 0;
+}
+
+int launch_send(int socket, enum launch_kind kind, const void *data, size_t n, const int *fds,
+                uint32_t fd_count, struct err *e)
+{
+    char first = (char)kind;
+    struct iovec parts[2] = {{.iov_base = &first, .iov_len = 1}, {.iov_base = (void *)data, .iov_len = n}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    union control control;
+    ssize_t sent;
+
+    if (n > LAUNCH_MESSAGE_MAX || fd_count > LAUNCH_FDS_MAX)
+        return err_set(e, EMSGSIZE, "send %zu bytes and %u descriptors", n, fd_count);
+    if (fd_count) {
+        struct cmsghdr *c;
+
+        memset(&control, 0, sizeof(control));
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+        c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, fd_count * sizeof(int));
+    }
+    do {
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? err_set(e, errno, "send to the other side of the hand-over") : 0;
+}
+
+static int wait_readable(int socket, int timeout_ms, struct err *e)
+{
+    uint64_t until = clock_mono_ns() + (uint64_t)MAX_OF(timeout_ms, 0) * NSEC_PER_MSEC;
+
+    for (;;) {
+        struct pollfd p = {.fd = socket, .events = POLLIN};
+        uint64_t now = clock_mono_ns();
+        int left =
+            timeout_ms < 0 ? -1 : (int)((MAX_OF(until, now) - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
+        int n = poll(&p, 1, left);
+
+        if (n > 0)
+            return 0;
+        if (n == 0)
+            return err_set(e, ETIMEDOUT, "wait for the other side of the hand-over");
+        if (errno != EINTR)
+            return err_set(e, errno, "wait for the other side of the hand-over");
+    }
+}
+
+static void take_fds(struct msghdr *message, struct launch_message *out)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || n > LAUNCH_FDS_MAX - out->fd_count)
+            continue;
+        memcpy(out->fds + out->fd_count, CMSG_DATA(c), n * sizeof(int));
+        out->fd_count += (uint32_t)n;
+    }
+}
+
+int launch_receive(int socket, struct launch_message *out, int timeout_ms, struct err *e)
+{
+    char first = 0;
+    struct iovec parts[2] = {{.iov_base = &first, .iov_len = 1},
+                             {.iov_base = out->data, .iov_len = sizeof(out->data)}};
+    union control control;
+    struct msghdr message = {
+        .msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof(control)};
+    ssize_t n;
+
+    out->fd_count = 0;
+    if (wait_readable(socket, timeout_ms, e) < 0)
+        return -1;
+    do {
+        n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != ECONNRESET)
+        return err_set(e, errno, "receive from the other side of the hand-over");
+    if (n <= 0)
+        return 0;
+    take_fds(&message, out);
+    out->kind = (enum launch_kind)first;
+    out->bytes = (size_t)n - 1;
+    return 1;
+}

@@ -1,0 +1,85 @@
+/*
+ * parent.c - the parent shape: what a shell or init would do for the command
+ */
+#include "ringside/launch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+
+/* Everything that may be meant for the command. Not the faults (ours if they happen) nor what cannot be
+ * caught. */
+static const int forwarded[] = {SIGHUP,   SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,   SIGUSR2, SIGALRM,
+                                SIGWINCH, SIGCONT, SIGIO,   SIGURG,  SIGVTALRM, SIGPROF, SIGPWR};
+
+_Static_assert(sizeof(unsigned long) == sizeof(uint64_t), "kernel signal sets of 64 bits");
+
+static void mask_of(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGCHLD);
+    for (size_t i = 0; i < ARRAY_LEN(forwarded); i++)
+        sigaddset(set, forwarded[i]);
+}
+
+int launch_parent_prepare(struct launch_parent *p, struct err *e)
+{
+    sigset_t set, before;
+
+    mask_of(&set);
+    if (sigprocmask(SIG_BLOCK, &set, &before) < 0)
+        return err_set(e, errno, "block signals");
+    memcpy(&p->saved_mask, &before, sizeof(p->saved_mask)); /* glibc keeps signals 1..64 in the first word */
+    p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+    return p->signal_fd < 0 ? err_set(e, errno, "signalfd") : 0;
+}
+
+void launch_parent_restore(const struct launch_parent *p)
+{
+    sigset_t before;
+
+    sigemptyset(&before);
+    memcpy(&before, &p->saved_mask, sizeof(p->saved_mask));
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Collects everything that ended; true when child was among it. */
+static bool reap(pid_t child, int *status)
+{
+    bool ended = false;
+    int one;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &one, WNOHANG)) > 0)
+        if (pid == child) {
+            *status = one;
+            ended = true;
+        }
+    return ended;
+}
+
+int launch_parent_wait(struct launch_parent *p, pid_t child)
+{
+    int status = 0;
+
+    while (!reap(child, &status)) {
+        struct signalfd_siginfo info;
+        ssize_t n = read(p->signal_fd, &info, sizeof(info));
+
+        if (n != sizeof(info)) {
+            if (n < 0 && errno == EINTR)
+                continue;
+            break;
+        }
+        /* What the terminal sends (SI_KERNEL) goes to the whole foreground group, so the command has it
+         * already. */
+        if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL)
+            kill(child, (int)info.ssi_signo);
+    }
+    return status;
+}

@@ -1,0 +1,120 @@
+/*
+ * process.c - forking the profiler out of sight, closing what is not its own, and the final exec
+ */
+#include "ringside/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+
+/* Reports through exit status whether the grandchild exists. */
+static void fork_again_and_leave(void)
+{
+    pid_t pid = fork();
+
+    if (pid != 0)
+        _exit(pid < 0 ? errno & 0xff : 0);
+}
+
+/* Waits for the child in between and swallows the SIGCHLD it sent, which the caller may have blocked. */
+static int wait_for_go_between(pid_t child, struct err *e)
+{
+    sigset_t chld;
+    struct timespec none = {0};
+    int status = 0;
+    pid_t got;
+
+    do {
+        got = waitpid(child, &status, 0);
+    } while (got < 0 && errno == EINTR);
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    sigtimedwait(&chld, NULL, &none);
+    /* Where SIGCHLD is ignored the status is lost, and the socket will tell instead. */
+    if (got == child && WIFEXITED(status) && WEXITSTATUS(status))
+        return err_set(e, WEXITSTATUS(status), "fork the profiler");
+    return 0;
+}
+
+int launch_fork_detached(struct err *e)
+{
+    sigset_t chld, before;
+    pid_t child;
+    int code;
+
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &chld, &before);
+    child = fork();
+    if (child == 0) {
+        setsid();
+        fork_again_and_leave();
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        return 1;
+    }
+    code = child < 0 ? err_set(e, errno, "fork the profiler") : wait_for_go_between(child, e);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+static void close_from_to(unsigned first, unsigned last)
+{
+    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+        return;
+    /* Before Linux 5.9. */
+    last = MIN_OF(last, (unsigned)sysconf(_SC_OPEN_MAX));
+    for (unsigned fd = first; fd <= last; fd++)
+        close((int)fd);
+}
+
+void launch_close_others(const int *keep, uint32_t n)
+{
+    int sorted[64];
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    unsigned next =
+        STDERR_FILENO + 1; /* the first three are replaced, not closed: somebody will write to them */
+
+    n = MIN_OF(n, (uint32_t)ARRAY_LEN(sorted));
+    for (uint32_t i = 0; i < n; i++)
+        sorted[i] = keep[i];
+    qsort(sorted, n, sizeof(sorted[0]), compare_ints);
+    for (uint32_t i = 0; i < next; i++) {
+        bool kept = false;
+
+        for (uint32_t k = 0; k < n; k++)
+            kept |= sorted[k] == (int)i;
+        if (!kept && null >= 0)
+            dup2(null, (int)i);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (sorted[i] < (int)next)
+            continue;
+        close_from_to(next, (unsigned)sorted[i] - 1);
+        next = (unsigned)sorted[i] + 1;
+    }
+    close_from_to(next, ~0U);
+}
+
+int launch_exec(char **command, struct err *e)
+{
+    int code;
+
+    execvp(command[0], command);
+    code = errno;
+    err_set(e, code, "%s", command[0]);
+    /* As POSIX shells do (XCU 2.8.2): 127 not found, 126 found but not executable. */
+    return code == ENOENT || code == ENOTDIR ? 127 : 126;
+}

@@ -1,0 +1,362 @@
+/*
+ * feed.c - a feed over the rings of all CPUs: merged by time, drained in batches, asleep in between
+ *
+ * Waiting has two modes. While records come, the profiler sleeps on a timer and drains in batches, deaf to
+ * the rings' wake-ups, so that a sample costs no context switch. When a drain finds nothing it goes idle: it
+ * listens to the rings, without any time limit, and the first record wakes it. A target that sleeps therefore
+ * costs nothing.
+ */
+#include "ringside/perf.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+#include "ringside/stats.h"
+
+#include "ring.h"
+
+/* Records of the last moment are left for the next batch: another CPU may still be writing an older one. */
+#define ORDER_SLACK_NS    (1 * NSEC_PER_MSEC)
+#define DRAIN_INTERVAL_NS (100 * NSEC_PER_MSEC)
+#define DRAIN_EAGER_NS    (10 * NSEC_PER_MSEC)
+#define RING_PAGES_MIN    32
+
+/* A ring with something in it, by the time of its oldest record. */
+struct heap_item {
+    uint64_t time_ns;
+    struct ring *ring;
+};
+
+struct perf_feed {
+    struct feed feed; /* first: ops get a pointer to it */
+    struct perf_event_attr attr;
+    struct stats *stats;
+    struct perf_control control;
+    struct ring *ring;
+    struct pollfd *pollfd; /* rings, then up to two control descriptors */
+    uint32_t rings, hung_up;
+    struct heap_item *heap;
+    uint32_t heap_count;
+    uint64_t horizon_ns;  /* records up to here may go out */
+    uint64_t last_ns;     /* time of the last record handed out */
+    uint64_t interval_ns; /* between drains, so that a busy CPU's ring gets half full at most */
+    struct ring *current; /* holds the record that was handed out */
+    size_t current_bytes;
+    bool busy; /* the last batch had records, or some are held back */
+    uint8_t scratch[RING_RECORD_MAX] __attribute__((aligned(8)));
+};
+
+/* ---- merging ---- */
+
+static void heap_sift_down(struct perf_feed *f)
+{
+    struct heap_item item = f->heap[0];
+    uint32_t i = 0, child;
+
+    while ((child = 2 * i + 1) < f->heap_count) {
+        if (child + 1 < f->heap_count && f->heap[child + 1].time_ns < f->heap[child].time_ns)
+            child++;
+        if (item.time_ns <= f->heap[child].time_ns)
+            break;
+        f->heap[i] = f->heap[child];
+        i = child;
+    }
+    f->heap[i] = item;
+}
+
+static void heap_push(struct perf_feed *f, struct ring *r)
+{
+    struct heap_item item = {.time_ns = ring_peek_time(r), .ring = r};
+    uint32_t i = f->heap_count++;
+
+    while (i > 0 && f->heap[(i - 1) / 2].time_ns > item.time_ns) {
+        f->heap[i] = f->heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    f->heap[i] = item;
+}
+
+/* After the oldest ring moved on: give it its new place. */
+static void heap_refresh_top(struct perf_feed *f)
+{
+    struct ring *r = f->heap[0].ring;
+
+    if (ring_empty(r))
+        f->heap[0] = f->heap[--f->heap_count];
+    else
+        f->heap[0].time_ns = ring_peek_time(r);
+    if (f->heap_count)
+        heap_sift_down(f);
+}
+
+/* Looks at every ring once; what is there now is the next batch. */
+static bool batch_begin(struct perf_feed *f, uint64_t horizon_ns)
+{
+    f->heap_count = 0;
+    f->horizon_ns = horizon_ns;
+    for (uint32_t i = 0; i < f->rings; i++)
+        if (ring_look(&f->ring[i]))
+            heap_push(f, &f->ring[i]);
+    f->busy = f->heap_count > 0;
+    return f->busy;
+}
+
+/* ---- feed_ops ---- */
+
+static struct perf_feed *self(struct feed *feed)
+{
+    return (struct perf_feed *)feed;
+}
+
+static void release_current(struct perf_feed *f)
+{
+    if (!f->current)
+        return;
+    ring_consume(f->current, f->current_bytes);
+    f->current = NULL;
+    heap_refresh_top(f);
+}
+
+static bool feed_op_next(struct feed *feed, struct feed_record *out)
+{
+    struct perf_feed *f = self(feed);
+    const void *bytes;
+    bool torn;
+
+    release_current(f);
+    while (f->heap_count && f->heap[0].time_ns <= f->horizon_ns) {
+        struct ring *r = f->heap[0].ring;
+
+        f->current_bytes = ring_peek(r, f->scratch, &bytes, &torn);
+        if (!f->current_bytes) {
+            stats_add(f->stats, STATS_RECORDS_TORN, torn);
+            heap_refresh_top(f);
+            continue;
+        }
+        f->current = r;
+        stats_add(f->stats, STATS_RECORDS, 1);
+        if (perf_decode(&f->attr, bytes, f->current_bytes, out, &torn)) {
+            out->cpu = (uint32_t)(r - f->ring);
+            stats_add(f->stats, STATS_RECORDS_LATE, out->time_ns < f->last_ns);
+            f->last_ns = MAX_OF(f->last_ns, out->time_ns);
+            return true;
+        }
+        stats_add(f->stats, STATS_RECORDS_TORN, torn);
+        release_current(f);
+    }
+    return false;
+}
+
+/* poll() over the control descriptors (rings left out) or over everything. */
+static int poll_until(struct perf_feed *f, bool listen_to_rings, uint64_t until_ns)
+{
+    struct pollfd *first = listen_to_rings ? f->pollfd : f->pollfd + f->rings;
+    nfds_t n = listen_to_rings ? f->rings + 2 : 2;
+    uint64_t now = clock_mono_ns();
+    struct timespec limit = {0};
+
+    for (int i = 0; i < 2; i++)
+        f->pollfd[f->rings + (uint32_t)i] = (struct pollfd){.fd = f->control.fds[i], .events = POLLIN};
+    if (until_ns > now) {
+        limit.tv_sec = (time_t)((until_ns - now) / NSEC_PER_SEC);
+        limit.tv_nsec = (long)((until_ns - now) % NSEC_PER_SEC);
+    }
+    return ppoll(first, n, until_ns ? &limit : NULL, NULL);
+}
+
+/* What the control descriptors that became ready ask for. */
+static enum feed_wait control_answer(struct perf_feed *f)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        struct pollfd *p = &f->pollfd[f->rings + i];
+
+        if (p->fd >= 0 && p->revents) {
+            enum feed_wait answer = f->control.ready(f->control.ctx, p->fd);
+
+            if (answer == FEED_STOPPED)
+                return answer;
+            if (answer == FEED_ENDED)
+                f->control.fds[i] = -1; /* it will say nothing more */
+        }
+    }
+    return FEED_READY;
+}
+
+/* Rings whose event has no task left report a hang-up for ever: they leave the poll set. */
+static bool all_hung_up(struct perf_feed *f)
+{
+    for (uint32_t i = 0; i < f->rings; i++)
+        if (f->pollfd[i].fd >= 0 && f->pollfd[i].revents & (POLLHUP | POLLERR | POLLNVAL)) {
+            f->pollfd[i].fd = -1;
+            f->hung_up++;
+        }
+    return f->hung_up == f->rings;
+}
+
+static enum feed_wait wait_idle(struct perf_feed *f, uint64_t deadline_ns)
+{
+    for (;;) {
+        int n = poll_until(f, true, deadline_ns);
+
+        stats_add(f->stats, STATS_WAKEUPS, 1);
+        if (n < 0 && errno != EINTR)
+            return FEED_STOPPED;
+        if (n > 0 && control_answer(f) == FEED_STOPPED)
+            return FEED_STOPPED;
+        if (n > 0 && all_hung_up(f))
+            return FEED_ENDED;
+        /* A wake-up that was due before the last drain finds nothing: listen again. */
+        if (batch_begin(f, clock_mono_ns() - ORDER_SLACK_NS) || n == 0)
+            return FEED_READY;
+    }
+}
+
+static enum feed_wait feed_op_wait(struct feed *feed, uint64_t deadline_ns, bool eager)
+{
+    struct perf_feed *f = self(feed);
+    uint64_t now = clock_mono_ns();
+    uint64_t until = now + (eager ? MIN_OF(DRAIN_EAGER_NS, f->interval_ns) : f->interval_ns);
+
+    release_current(f);
+    if (f->busy) {
+        if (deadline_ns)
+            until = MIN_OF(until, MAX_OF(deadline_ns, now + 1));
+        if (poll_until(f, false, until) > 0 && control_answer(f) == FEED_STOPPED)
+            return FEED_STOPPED;
+        stats_add(f->stats, STATS_WAKEUPS, 1);
+        if (batch_begin(f, clock_mono_ns() - ORDER_SLACK_NS) ||
+            (deadline_ns && deadline_ns <= clock_mono_ns()))
+            return FEED_READY;
+    }
+    return wait_idle(f, deadline_ns);
+}
+
+static void feed_op_finish(struct feed *feed)
+{
+    struct perf_feed *f = self(feed);
+
+    release_current(f);
+    batch_begin(f, UINT64_MAX);
+}
+
+static void feed_op_totals(struct feed *feed, struct feed_totals *out)
+{
+    struct perf_feed *f = self(feed);
+
+    *out = (struct feed_totals){.known = true};
+    for (uint32_t i = 0; i < f->rings; i++) {
+        uint64_t value[5]; /* read_format: value, enabled, running, lost */
+
+        if (read(f->ring[i].fd, value, sizeof(value)) >= (ssize_t)sizeof(value[0]))
+            out->time_ns += value[0];
+        else
+            out->known = false;
+    }
+}
+
+static void feed_op_close(struct feed *feed)
+{
+    struct perf_feed *f = self(feed);
+
+    for (uint32_t i = 0; i < f->rings; i++) {
+        ring_close(&f->ring[i]);
+        close(f->ring[i].fd);
+    }
+    free(f->ring);
+    free(f->pollfd);
+    free(f->heap);
+    free(f);
+}
+
+static const struct feed_ops ops = {
+    .next = feed_op_next,
+    .wait = feed_op_wait,
+    .finish = feed_op_finish,
+    .totals = feed_op_totals,
+    .close = feed_op_close,
+};
+
+/* ---- making one ---- */
+
+static int map_rings(struct perf_feed *f, const int *fds, uint32_t pages, struct err *e)
+{
+    for (uint32_t i = 0; i < f->rings; i++) {
+        if (ring_open(&f->ring[i], fds[i], pages, e) == 0)
+            continue;
+        while (i-- > 0)
+            ring_close(&f->ring[i]);
+        return -1;
+    }
+    return 0;
+}
+
+/* The locked-memory limit is per user and shared with everything else that user runs: take what is left. */
+static int map_rings_that_fit(struct perf_feed *f, const struct perf_armed *armed, const int *fds,
+                              struct err *e)
+{
+    uint32_t pages = armed->ring_pages;
+
+    for (; pages >= RING_PAGES_MIN; pages /= 2) {
+        if (map_rings(f, fds, pages, e) == 0) {
+            if (pages < armed->ring_pages)
+                log_info(perf, "rings of %u instead of %u pages: locked-memory limit", pages,
+                         armed->ring_pages);
+            f->feed.info.ring_bytes = pages * (uint32_t)sysconf(_SC_PAGESIZE);
+            return 0;
+        }
+        if (e->code != EPERM && e->code != ENOMEM)
+            return -1;
+    }
+    perf_explain(ENOMEM, e);
+    return -1;
+}
+
+static void fill_info(struct feed_info *info, const struct perf_armed *armed)
+{
+    info->period_ns = armed->attr.sample_period;
+    info->frequency_hz = (uint32_t)((NSEC_PER_SEC + info->period_ns / 2) / MAX_OF(info->period_ns, 1));
+    info->stack_bytes = armed->attr.sample_stack_user;
+    info->cpus = armed->cpus;
+    info->kernel = !armed->attr.exclude_kernel;
+    info->task_times = armed->attr.inherit_stat;
+    memcpy(info->event, armed->event, sizeof(info->event));
+    info->event[sizeof(info->event) - 1] = '\0';
+}
+
+static uint64_t drain_interval(const struct feed_info *info)
+{
+    uint64_t per_second = (uint64_t)info->frequency_hz * (info->stack_bytes + 512);
+    uint64_t half_full = info->ring_bytes / 2 * NSEC_PER_SEC / MAX_OF(per_second, 1);
+
+    return MAX_OF(MIN_OF(half_full, DRAIN_INTERVAL_NS), NSEC_PER_MSEC);
+}
+
+struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const struct perf_control *control,
+                           struct stats *stats, struct err *e)
+{
+    struct perf_feed *f = base_calloc(1, sizeof(*f));
+
+    f->feed.ops = &ops;
+    f->attr = armed->attr;
+    f->stats = stats;
+    f->control = control ? *control : (struct perf_control){.fds = {-1, -1}};
+    f->rings = armed->cpus;
+    f->ring = base_calloc(f->rings, sizeof(*f->ring));
+    f->pollfd = base_calloc(f->rings + 2, sizeof(*f->pollfd));
+    f->heap = base_calloc(f->rings, sizeof(*f->heap));
+    fill_info(&f->feed.info, armed);
+    for (uint32_t i = 0; i < f->rings; i++)
+        f->ring[i].fd = fds[i];
+    if (map_rings_that_fit(f, armed, fds, e) < 0) {
+        feed_op_close(&f->feed);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < f->rings; i++)
+        f->pollfd[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+    f->interval_ns = drain_interval(&f->feed.info);
+    return &f->feed;
+}

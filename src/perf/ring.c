@@ -1,0 +1,112 @@
+/*
+ * ring.c - see ring.h
+ *
+ * The two-mappings-in-a-row trick for wrapped records is refused by kernels from 6.17 on; the rare record
+ * that goes around the end is copied.
+ */
+#include "ring.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+
+#include "decode.h"
+
+int ring_open(struct ring *r, int fd, uint32_t pages, struct err *e)
+{
+    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    size_t bytes = (pages + 1) * page_bytes;
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (p == MAP_FAILED)
+        return err_set(e, errno, "map a ring of %u pages", pages);
+    *r = (struct ring){
+        .page = p,
+        .data = (uint8_t *)p + page_bytes,
+        .mask = pages * page_bytes - 1,
+        .mapped_bytes = bytes,
+        .fd = fd,
+    };
+    return 0;
+}
+
+void ring_close(struct ring *r)
+{
+    if (r->page)
+        munmap(r->page, r->mapped_bytes);
+    r->page = NULL;
+}
+
+bool ring_look(struct ring *r)
+{
+    /* Pairs with the store barrier before the kernel's update of data_head (perf_output_put_handle). */
+    r->head = __atomic_load_n(&r->page->data_head, __ATOMIC_ACQUIRE);
+    if (r->head - r->tail > r->mask + 1)
+        r->tail = r->head; /* cannot be: resynchronise rather than read out of bounds */
+    return !ring_empty(r);
+}
+
+/* Records are aligned to 8 and the data area is a multiple of that, so a word never goes around the end. */
+static uint64_t word_at(const struct ring *r, uint64_t position)
+{
+    uint64_t v;
+
+    memcpy(&v, r->data + (position & r->mask & ~7ULL), sizeof(v));
+    return v;
+}
+
+/* The header, when it fits what is there. */
+static bool header_at_tail(const struct ring *r, struct perf_event_header *h)
+{
+    uint64_t word = word_at(r, r->tail);
+
+    memcpy(h, &word, sizeof(*h));
+    return h->size >= sizeof(*h) && h->size % 8 == 0 && h->size <= ring_used(r);
+}
+
+size_t ring_peek(struct ring *r, void *scratch, const void **record, bool *torn)
+{
+    struct perf_event_header h;
+    uint64_t at = r->tail & r->mask;
+    size_t first;
+
+    *torn = false;
+    if (ring_empty(r))
+        return 0;
+    if (!header_at_tail(r, &h)) {
+        *torn = true;
+        ring_consume(r, ring_used(r));
+        return 0;
+    }
+    first = r->mask + 1 - at;
+    if (h.size <= first) {
+        *record = r->data + at;
+        return h.size;
+    }
+    memcpy(scratch, r->data + at, first);
+    memcpy((uint8_t *)scratch + first, r->data, h.size - first);
+    *record = scratch;
+    return h.size;
+}
+
+uint64_t ring_peek_time(const struct ring *r)
+{
+    struct perf_event_header h;
+
+    if (!header_at_tail(r, &h))
+        return 0;
+    if (h.type == PERF_RECORD_SAMPLE)
+        return h.size >= SAMPLE_TIME_OFFSET + 8 ? word_at(r, r->tail + SAMPLE_TIME_OFFSET) : 0;
+    return h.size >= sizeof(h) + TRAILER_BYTES ? word_at(r, r->tail + h.size - TRAILER_TIME_FROM_END) : 0;
+}
+
+void ring_consume(struct ring *r, size_t n)
+{
+    r->tail += n;
+    /* Pairs with the kernel's read of data_tail before it overwrites (perf_output_begin): our reads come
+     * first. */
+    __atomic_store_n(&r->page->data_tail, r->tail, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,162 @@
+/*
+ * profiler.c - the profiler process: takes the descriptors, says "ready", runs the worker
+ *
+ * This is the seam where the supervisor will fork and restart the worker: everything up to worker_run() is
+ * what outlives a worker, worker_run() is what may be lost.
+ */
+#include "profiler.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+#include "ringside/launch.h"
+#include "ringside/options.h"
+#include "ringside/sink.h"
+#include "ringside/stats.h"
+#include "ringside/worker.h"
+
+struct profiler {
+    const struct options *options;
+    int socket, signal_fd;
+    struct hello hello;
+    int fds[PERF_CPUS_MAX];
+    uint32_t fd_count;
+};
+
+static int take_signals(void)
+{
+    sigset_t stop;
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    sigprocmask(SIG_SETMASK, &stop, NULL);
+    return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Nothing of the target's surroundings stays in use: its terminal, pipes, listening sockets, folder. */
+static void leave_targets_world(struct profiler *p)
+{
+    int keep[2] = {p->socket, log_fd()};
+
+    launch_close_others(keep, keep[1] < 0 ? 1 : 2);
+    prctl(PR_SET_NAME, "ringside");
+    if (p->options->nice && setpriority(PRIO_PROCESS, 0, p->options->nice) < 0)
+        log_warn(supervisor, "nice %d: %s", p->options->nice, strerror(errno));
+}
+
+static bool add_fds(struct profiler *p, const struct launch_message *m)
+{
+    if (p->fd_count + m->fd_count > ARRAY_LEN(p->fds))
+        return false;
+    memcpy(p->fds + p->fd_count, m->fds, m->fd_count * sizeof(*m->fds));
+    p->fd_count += m->fd_count;
+    return true;
+}
+
+/* 1: all descriptors are here; 0: there will be none, end quietly; -1 with *e. */
+static int receive_rings(struct profiler *p, struct err *e)
+{
+    struct launch_message m;
+    int got;
+
+    while ((got = launch_receive(p->socket, &m, -1, e)) > 0) {
+        if (m.kind == LAUNCH_RINGS && m.bytes == sizeof(p->hello))
+            memcpy(&p->hello, m.data, sizeof(p->hello));
+        else if (m.kind != LAUNCH_MORE)
+            return 0;
+        if (!add_fds(p, &m))
+            return err_set(e, EMFILE, "receive event descriptors");
+        if (p->hello.armed.cpus && p->fd_count >= p->hello.armed.cpus)
+            return 1;
+    }
+    return got;
+}
+
+/* Signals and words from the other side, while the worker waits for records. */
+static enum feed_wait on_control(void *ctx, int fd)
+{
+    struct profiler *p = ctx;
+    struct launch_message m;
+
+    if (fd == p->signal_fd)
+        return FEED_STOPPED;
+    if (launch_receive(p->socket, &m, 0, NULL) <= 0)
+        return FEED_ENDED;
+    if (m.kind == LAUNCH_EXEC_FAILED)
+        _exit(0); /* nothing ran, so there is nothing to tell */
+    return m.kind == LAUNCH_FINISH ? FEED_STOPPED : FEED_READY;
+}
+
+static struct feed *open_feed(struct profiler *p, struct stats *stats, struct err *e)
+{
+    struct perf_control control = {
+        .fds = {p->signal_fd, p->socket},
+        .ready = on_control,
+        .ctx = p,
+    };
+
+    return perf_feed_new(&p->hello.armed, p->fds, &control, stats, e);
+}
+
+static int run_worker(struct profiler *p, const char *version, struct err *e)
+{
+    const struct options *o = p->options;
+    struct sink_naming naming = {.service = o->service, .pid = (uint32_t)p->hello.pid};
+    struct worker_config config = {
+        .service = o->service,
+        .version = version,
+        .root_pid = p->hello.pid,
+        .root_clock_ns = clock_process_cpu_ns(p->hello.pid),
+        .stats = stats_new(),
+    };
+    struct feed *feed = open_feed(p, config.stats, e);
+    int result;
+
+    if (!feed)
+        return -1;
+    config.sink = sink_open(o->output, &naming, e);
+    if (!config.sink)
+        return -1;
+    config.period_s = sink_is_folder(config.sink) ? o->upload_period_s : 0;
+    if (chdir("/") < 0)
+        log_debug(supervisor, "chdir /: %s", strerror(errno));
+    if (launch_send(p->socket, LAUNCH_READY, NULL, 0, NULL, 0, NULL) < 0)
+        log_debug(supervisor, "the command did not wait for us");
+    result = worker_run(&config, feed);
+    feed_close(feed);
+    sink_close(config.sink);
+    stats_free(config.stats);
+    return result;
+}
+
+int profiler_main(const struct options *options, const char *version, int socket)
+{
+    struct profiler *p = base_calloc(1, sizeof(*p));
+    struct err e = {0};
+    int got;
+
+    p->options = options;
+    p->socket = socket;
+    leave_targets_world(p);
+    p->signal_fd = take_signals();
+    got = receive_rings(p, &e);
+    if (got > 0 && run_worker(p, version, &e) < 0)
+        got = -1;
+    if (got < 0 && e.text[0])
+        log_error(supervisor, "no profile: %s", e.text);
+    close(p->signal_fd);
+    close(p->socket);
+    free(p);
+    return got < 0;
+}

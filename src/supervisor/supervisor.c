@@ -1,0 +1,188 @@
+/*
+ * supervisor.c - the wrapper's side: who is forked when, the hand-over, and the two shapes of a run
+ *
+ * The order matters. The profiler is forked before any event exists, so it is never profiled; the events are
+ * armed by the very process that will be the target, so looking at them needs no privilege.
+ */
+#include "ringside/supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+#include "ringside/event.h"
+#include "ringside/launch.h"
+#include "ringside/options.h"
+#include "ringside/perf.h"
+#include "ringside/sink.h"
+
+#include "profiler.h"
+
+#define EXIT_USAGE         2
+/* Longest time the parent shape waits for the last profile to be written. */
+#define PROFILE_TIMEOUT_MS 60000
+
+/* ---- in the process that becomes the target ---- */
+
+static int send_rings(int socket, const struct hello *hello, const int *fds, struct err *e)
+{
+    uint32_t total = hello->armed.cpus;
+    uint32_t n = MIN_OF(total, (uint32_t)LAUNCH_FDS_MAX);
+
+    if (launch_send(socket, LAUNCH_RINGS, hello, sizeof(*hello), fds, n, e) < 0)
+        return -1;
+    for (uint32_t at = n; at < total; at += n) {
+        n = MIN_OF(total - at, (uint32_t)LAUNCH_FDS_MAX);
+        if (launch_send(socket, LAUNCH_MORE, NULL, 0, fds + at, n, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int await_ready(int socket, uint32_t timeout_ms, struct err *e)
+{
+    struct launch_message m;
+    int got = launch_receive(socket, &m, (int)timeout_ms, e);
+
+    if (got == 0)
+        return err_set(e, 0, "the profiler ended"); /* it has said why */
+    return got < 0 ? -1 : 0;
+}
+
+/* Arms the events and hands them over. Whatever fails here, the command runs. */
+static void hand_over(const struct options *o, int socket)
+{
+    struct event_spec event = event_cpu(o->frequency_hz, o->stack_bytes);
+    struct hello hello = {.pid = getpid()};
+    int fds[PERF_CPUS_MAX];
+    struct err e = {0};
+
+    if (perf_arm(&event, &hello.armed, fds, &e) < 0) {
+        log_error(supervisor, "profiling is off: %s", e.text);
+        launch_send(socket, LAUNCH_NO_EVENTS, NULL, 0, NULL, 0, NULL);
+        return;
+    }
+    if (send_rings(socket, &hello, fds, &e) < 0 || await_ready(socket, o->start_timeout_ms, &e) < 0)
+        log_warn(supervisor, "the command starts without waiting for the profiler: %s", e.text);
+    for (uint32_t i = 0; i < hello.armed.cpus; i++)
+        close(fds[i]);
+}
+
+static int become_command(const struct options *o, int socket)
+{
+    struct err e;
+    int status;
+
+    if (socket >= 0)
+        hand_over(o, socket);
+    status = launch_exec(o->command, &e);
+    if (socket >= 0)
+        launch_send(socket, LAUNCH_EXEC_FAILED, NULL, 0, NULL, 0, NULL);
+    log_error(supervisor, "cannot run %s", e.text);
+    return status;
+}
+
+/* ---- the parent shape ---- */
+
+static int exit_status_of(int wait_status)
+{
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+/* The profiler closes its end when the profile is on disk. */
+static void await_profile(int socket)
+{
+    struct launch_message m;
+    struct err e;
+
+    launch_send(socket, LAUNCH_FINISH, NULL, 0, NULL, 0, NULL);
+    /* A READY the command did not wait for may still lie there. */
+    for (int got = 1; got > 0;) {
+        got = launch_receive(socket, &m, PROFILE_TIMEOUT_MS, &e);
+        if (got < 0)
+            log_error(supervisor, "no profile: %s", e.text);
+    }
+}
+
+static int run_as_parent(const struct options *o, int socket)
+{
+    struct launch_parent parent;
+    struct err e;
+    int status;
+    pid_t child;
+
+    if (launch_parent_prepare(&parent, &e) < 0) {
+        log_warn(supervisor, "%s; the command runs without a profile", e.text);
+        return become_command(o, -1);
+    }
+    child = fork();
+    if (child == 0) {
+        close(parent.signal_fd);
+        launch_parent_restore(&parent);
+        _exit(become_command(o, socket));
+    }
+    if (child < 0) {
+        log_error(supervisor, "fork: %s", strerror(errno));
+        return 126;
+    }
+    status = launch_parent_wait(&parent, child);
+    await_profile(socket);
+    return exit_status_of(status);
+}
+
+/* ---- both ---- */
+
+/* Leaves the profiler waiting at the other end of *socket; -1 with *e when there is none. */
+static int start_profiler(const struct options *o, const char *version, int *socket, struct err *e)
+{
+    int pair[2];
+    int who;
+
+    if (launch_socketpair(pair, e) < 0)
+        return -1;
+    who = launch_fork_detached(e);
+    if (who == 1) {
+        close(pair[0]);
+        exit(profiler_main(o, version, pair[1]));
+    }
+    close(pair[1]);
+    if (who < 0) {
+        close(pair[0]);
+        return -1;
+    }
+    *socket = pair[0];
+    return 0;
+}
+
+/* Opens where profiles will go once and lets go again: a mistake shows before anything is started. */
+static int check_output(const struct options *o, struct err *e)
+{
+    struct sink_naming naming = {.service = o->service, .pid = (uint32_t)getpid()};
+    struct sink *sink = sink_open(o->output, &naming, e);
+
+    if (!sink)
+        return -1;
+    sink_close(sink);
+    return 0;
+}
+
+int supervisor_run(const struct options *o, const char *version)
+{
+    bool parent = o->wait || !sink_path_is_folder(o->output);
+    struct err e;
+    int socket = -1;
+
+    if (check_output(o, &e) < 0) {
+        log_error(supervisor, "%s%s", e.text, parent ? "" : "; the command runs without a profile");
+        return parent ? EXIT_USAGE : become_command(o, -1);
+    }
+    if (start_profiler(o, version, &socket, &e) < 0) {
+        log_error(supervisor, "profiling is off: %s", e.text);
+        return become_command(o, -1);
+    }
+    return parent ? run_as_parent(o, socket) : become_command(o, socket);
+}
