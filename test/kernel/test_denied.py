@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Where the kernel, or a container's filter, says no: the command runs, and one message tells why and what to do."""
+import errno
+import os
+import resource
+
+from harness import (KernelTest, NOBODY, Profile, can_profile, main, new_folder, python3, require, ringside, run, tool,
+                     wait_profilers_gone)
+
+
+class Denied(KernelTest):
+    def test_command_runs_and_one_message_names_cause_and_remedy(self):
+        for user in self.for_users():
+            for code in (errno.EPERM, errno.EACCES, errno.ENOSYS):
+                folder = new_folder(user)
+                for shape in (["-O", folder / "cpu.pb.gz"], ["-O", f"{folder}/"], []):
+                    with self.subTest(code=errno.errorcode[code], shape=shape):
+                        result = run([tool("helper_deny_perf"), code, ringside(), *shape, "sh", "-c", "echo ran; exit 4"], user)
+                        self.assertEqual((result.status, result.out), (4, "ran\n"), result)
+                        lines = result.err.splitlines()
+                        self.assertEqual(len(lines), 1, result)
+                        self.assertIn("perf_event_open", lines[0])
+                        self.assertIn("seccomp", lines[0])
+                        wait_profilers_gone()
+                self.assertEqual(os.listdir(folder), [], "no profile of nothing")
+
+    def test_silence_when_asked_for(self):
+        result = run([tool("helper_deny_perf"), errno.EPERM, ringside(), "-o", "disabled", "true"])
+        self.assertEqual((result.status, result.err), (0, ""))
+
+
+class MemoryLock(KernelTest):
+    def test_small_limit_means_small_rings(self):
+        require("perf", can_profile(NOBODY), "an ordinary user may not profile here")
+        output = new_folder(NOBODY) / "cpu.pb.gz"
+        result = run([ringside(), "-O", output, python3(NOBODY), "-c", "sum(range(10**7))"], NOBODY,
+                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0)))
+        self.assertEqual(result.status, 0, result)
+        self.assertGreater(Profile(output).total_s(), 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Starting and ending: exit status, signals, exec failures, process 1."""
+import os
+import signal
+import subprocess
+import textwrap
+
+from harness import (IS_ROOT, KernelTest, ME, Profile, main, new_folder, python3, require, require_tool, ringside, run,
+                     setUpModule, wait_for)  # noqa: F401 (setUpModule: unittest finds it here)
+
+# Says which signal it got, as its exit status. Standard output tells when it is ready.
+WAITS_FOR_SIGNAL = textwrap.dedent("""
+    import signal, sys
+    def got(number, frame):
+        sys.exit(number)
+    for number in map(int, sys.argv[1:]):
+        signal.signal(number, got)
+    print("ready", flush=True)
+    while True:
+        signal.pause()
+""")
+
+
+class Status(KernelTest):
+    def shapes(self, user):
+        """Options of the parent shape and of the service shape."""
+        folder = new_folder(user)
+        for name, options in (("parent", ["-O", folder / "cpu.pb.gz"]), ("service", ["-O", f"{folder}/profiles/"]),
+                              ("no output", []), ("wait", ["--wait", "-O", f"{folder}/waited/"])):
+            with self.subTest(shape=name):
+                yield name, options
+
+    def test_exit_status_is_kept(self):
+        for user in self.for_users():
+            for _, options in self.shapes(user):
+                for status in (0, 1, 7, 255):
+                    result = run([ringside(), *options, "sh", "-c", f"exit {status}"], user)
+                    self.assertEqual(result.status, status, result)
+                    self.assertIsNone(result.signal, result)
+
+    def test_death_by_signal_is_told_like_a_shell_does(self):
+        for user in self.for_users():
+            for shape, options in self.shapes(user):
+                for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV):
+                    result = run([ringside(), *options, "sh", "-c", f"ulimit -c 0; kill -{number.value} $$"], user)
+                    self.assertEqual(result.status, 128 + number, result)
+                    if shape in ("service", "no output"):
+                        self.assertEqual(result.signal, number, "the command's own death is seen by its parent")
+
+    def test_missing_command_is_127_and_leaves_nothing(self):
+        for user in self.for_users():
+            for _, options in self.shapes(user):
+                result = run([ringside(), *options, "/no/such/program"], user)
+                self.assertEqual(result.status, 127, result)
+                self.assertIn("/no/such/program", result.err)
+                self.assertEqual(result.out, "")
+            folder = new_folder(user)
+            run([ringside(), "-O", folder / "cpu.pb.gz", "no-such-program-in-path"], user)
+            self.assertEqual(os.listdir(folder), [], "no profile of a command that never was")
+
+    def test_command_that_cannot_be_executed_is_126(self):
+        for user in self.for_users():
+            plain = new_folder(user) / "plain"
+            plain.write_text("not a program")
+            for _, options in self.shapes(user):
+                self.assertEqual(run([ringside(), *options, plain], user).status, 126)
+                self.assertEqual(run([ringside(), *options, "/"], user).status, 126)
+
+    def test_arguments_and_output_pass_untouched(self):
+        for user in self.for_users():
+            for _, options in self.shapes(user):
+                result = run([ringside(), *options, "printf", "%s|", "-O", "--", "", "a b", "-u"], user)
+                self.assertEqual((result.status, result.out), (0, "-O|--||a b|-u|"), result)
+
+    def test_input_passes_untouched(self):
+        for _, options in self.shapes(ME):
+            done = subprocess.run([ringside(), *map(str, options), "cat"], input=b"from here\n", capture_output=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (0, b"from here\n"), done)
+
+
+class BadUse(KernelTest):
+    def assertRefused(self, options, quoted):
+        marker = new_folder() / "ran"
+        result = run([ringside(), *options, "touch", marker])
+        self.assertEqual(result.status, 2, result)
+        self.assertIn(quoted, result.err)
+        self.assertFalse(marker.exists(), "nothing is started on a wrong option")
+
+    def test_wrong_options_are_refused_with_their_text(self):
+        for options, quoted in ((["--frequnecy", "99"], "--frequnecy"), (["--frequency", "fast"], "fast"),
+                                (["--frequency", "0"], "0"), (["-u", "-1"], "-1"), (["-l", "loudly"], "loudly"),
+                                (["--stack-sample-size", "999999999"], "999999999")):
+            with self.subTest(options=options):
+                self.assertRefused(options, quoted)
+
+    def test_wrong_environment_is_refused_with_its_text(self):
+        result = run([ringside(), "true"], env={**os.environ, "RINGSIDE_FREQUENCY": "fast"})
+        self.assertEqual(result.status, 2, result)
+        self.assertIn("RINGSIDE_FREQUENCY", result.err)
+
+    def test_no_command_is_refused(self):
+        self.assertEqual(run([ringside()]).status, 2)
+        self.assertEqual(run([ringside(), "-O", "x.pb.gz"]).status, 2)
+
+    def test_help_and_version_go_to_stdout(self):
+        for option, word in (("--help", "--frequency"), ("-h", "--frequency"), ("--version", "."), ("-v", ".")):
+            result = run([ringside(), option])
+            self.assertEqual(result.status, 0, result)
+            self.assertIn(word, result.out)
+            self.assertEqual(result.err, "")
+
+
+class Signals(KernelTest):
+    def test_parent_passes_signals_on(self):
+        numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH,
+                   signal.SIGALRM, signal.SIGCONT]
+        for user in self.for_users():
+            for number in numbers:
+                with self.subTest(signal=number.name):
+                    output = new_folder(user) / "cpu.pb.gz"
+                    command = self.start([ringside(), "-O", output, python3(user), "-c", WAITS_FOR_SIGNAL,
+                                          *[str(int(n)) for n in numbers]], user)
+                    wait_for(lambda: "ready" in command.text("stdout"), "the command to run")
+                    os.kill(command.pid, number)
+                    self.assertEqual(command.wait(30).status, number)
+                    Profile(output)
+
+    def test_signal_death_after_forwarding_is_128_plus_n(self):
+        command = self.start([ringside(), "-O", new_folder() / "cpu.pb.gz", python3(), "-c", WAITS_FOR_SIGNAL])
+        wait_for(lambda: "ready" in command.text("stdout"), "the command to run")
+        os.kill(command.pid, signal.SIGTERM)
+        self.assertEqual(command.wait(30).status, 128 + signal.SIGTERM)
+
+
+# As process 1: makes orphans that end at once, and waits until somebody has reaped them.
+MAKES_ORPHANS = textwrap.dedent("""
+    import os, sys, time
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            if os.fork() == 0:
+                os._exit(0)
+            os._exit(0)
+        os.waitpid(child, 0)
+    def zombies():
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                state = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
+            except OSError:
+                continue
+            if state[0] == "Z":
+                found.append(pid)
+        return found
+    deadline = time.monotonic() + 20
+    while zombies() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    print(os.getppid(), len(zombies()))
+    sys.exit(5)
+""")
+
+
+class ProcessOne(KernelTest):
+    def setUp(self):
+        require("root", IS_ROOT, "only root makes pid namespaces here")
+        require_tool("unshare")
+
+    def test_process_1_reaps_keeps_status_and_saves_the_profile(self):
+        output = new_folder() / "cpu.pb.gz"
+        result = run(["unshare", "--pid", "--fork", "--mount-proc", ringside(), "--frequency", "999", "-O", output, python3(), "-c", MAKES_ORPHANS])
+        self.assertEqual(result.status, 5, result)
+        self.assertEqual(result.out.split(), ["1", "0"], "parent is process 1, no zombies")
+        self.assertGreater(Profile(output).total_s(), 0)
+
+
+if __name__ == "__main__":
+    main()

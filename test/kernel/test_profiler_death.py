@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""What happens to the target and the profile when the profiler is killed or told to stop."""
+import contextlib
+import os
+import random
+import signal
+import textwrap
+import time
+
+from harness import (KernelTest, ME, Profile, main, new_folder, profilers, python3, ringside, setUpModule, wait_for)  # noqa: F401
+
+# Works until a file appears, then tells that all is well.
+WORKS_UNTIL = textwrap.dedent("""
+    import os, sys
+    print("up", flush=True)
+    while not os.path.exists(sys.argv[1]):
+        sum(range(1000))
+    print("unharmed", flush=True)
+    sys.exit(3)
+""")
+
+
+def kill_all(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+class Death(KernelTest):
+    def start_working(self, user, *options):
+        self.until = new_folder(user) / "end"
+        command = self.start([ringside(), *options, python3(user), "-c", WORKS_UNTIL, self.until], user)
+        return command
+
+    def assertUnharmed(self, command):
+        self.until.touch()
+        result = command.wait(60)
+        self.assertEqual((result.status, result.out), (3, "up\nunharmed\n"), result)
+
+    def test_target_survives_a_killed_profiler(self):
+        for user in self.for_users():
+            folder = new_folder(user)
+            for shape in (["-O", f"{folder}/"], ["-O", folder / "cpu.pb.gz"]):
+                with self.subTest(shape=shape[-1]):
+                    command = self.start_working(user, *shape)
+                    wait_for(lambda: "up" in command.text("stdout"), "the command to run")
+                    killed = profilers(but=[command.pid])
+                    self.assertTrue(killed)
+                    kill_all(killed, signal.SIGKILL)
+                    wait_for(lambda: not profilers(but=[command.pid]), "the profiler to be dead")
+                    self.assertUnharmed(command)
+            self.assertEqual([f for f in os.listdir(folder) if not f.startswith(".")], [], "no half profile under a final name")
+
+    def test_target_survives_a_profiler_killed_at_any_moment(self):
+        """From the first instant on, when the rings are not handed over yet, to well into the run."""
+        random.seed(7)
+        for turn in range(30):
+            shape = ["-O", f"{new_folder()}/"] if turn % 2 else ["-O", new_folder() / "cpu.pb.gz"]
+            command = self.start_working(ME, *shape)
+            deadline = time.monotonic() + random.choice((0, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.03))
+            while time.monotonic() < deadline:
+                pass
+            # Before the hand-over both look alike; the started process itself is not the profiler.
+            wait_for(lambda: profilers(but=[command.pid]) or "up" in command.text("stdout"), "somebody to kill")
+            kill_all([pid for pid in profilers(but=[command.pid]) if os.path.exists(f"/proc/{pid}") and is_detached(pid)], signal.SIGKILL)
+            wait_for(lambda: "up" in command.text("stdout"), "the command to run")
+            self.assertUnharmed(command)
+            kill_all(profilers(), signal.SIGKILL)  # where the moment was too early to find it
+
+    def test_sigterm_to_the_profiler_writes_the_last_profile(self):
+        for user in self.for_users():
+            folder = new_folder(user)
+            command = self.start_working(user, "--frequency", "499", "-O", f"{folder}/", "-S", "told")
+            wait_for(lambda: cpu_s(command.pid) > 1, "a second of work")
+            kill_all(profilers(but=[command.pid]), signal.SIGTERM)
+            files = wait_for(lambda: sorted(folder.glob("told*.pb.gz")), "the profile")
+            self.assertGreater(Profile(*files).total_s(), 0.7)
+            wait_for(lambda: not profilers(but=[command.pid]), "the profiler to end")
+            self.assertUnharmed(command)
+
+    def test_sigterm_to_the_profiler_of_the_parent_shape_keeps_the_command(self):
+        output = new_folder() / "cpu.pb.gz"
+        command = self.start_working(ME, "--frequency", "499", "-O", output)
+        wait_for(lambda: "up" in command.text("stdout"), "the command to run")
+        kill_all([pid for pid in profilers(but=[command.pid]) if is_detached(pid)], signal.SIGTERM)
+        wait_for(output.exists, "the profile")
+        Profile(output)
+        self.assertUnharmed(command)
+
+
+def is_detached(pid):
+    """The profiler leads a session of its own; what will become the command does not."""
+    with contextlib.suppress(OSError, IndexError):
+        return int(open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()[3]) != os.getsid(0)
+    return False
+
+
+def cpu_s(pid):
+    with contextlib.suppress(OSError):
+        fields = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0
+
+
+if __name__ == "__main__":
+    main()
