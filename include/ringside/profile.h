@@ -76,21 +76,27 @@ struct profile {
     uint32_t *comment; /* string ids */
     uint32_t comment_count, comment_cap;
     struct map64 function_index; /* (name, system_name) -> id */
+    uint64_t dropped;            /* rows and samples that a cap kept out */
 };
+
+#define PROFILE_ROWS_MAX     (1U << 26) /* of any one array */
+#define PROFILE_STRING_BYTES (64 << 20) /* text; more becomes "[too many strings]" */
 
 void profile_init(struct profile *p);
 void profile_release(struct profile *p);
 
-uint32_t profile_string(struct profile *p, const char *text); /* cleans up invalid UTF-8 */
+/* Cleans up invalid UTF-8. Every string asked for is written: ask only for those a row will name. */
+uint32_t profile_string(struct profile *p, const char *text);
 void profile_add_type(struct profile *p, const char *type, const char *unit);
 /* These three return the id. Functions are interned; mappings and locations are the caller's to keep unique.
  */
 uint32_t profile_add_mapping(struct profile *p, const struct profile_mapping *m);
 uint32_t profile_add_function(struct profile *p, const char *name, const char *system_name);
 uint32_t profile_add_location(struct profile *p, const struct profile_location *l);
-/* Returns the index of the set. Labels with an empty text are left out. */
+/* Returns the index of the set. Labels with an empty text are left out, as is a key's second label. */
 uint32_t profile_add_labels(struct profile *p, const struct profile_label *labels, uint32_t n);
-/* values: type_count of them. locations: ids, leaf first, at least one. */
+/* values: type_count of them. locations: ids, leaf first. Dropped, and counted, without a location or with an
+ * unknown one. */
 void profile_add_sample(struct profile *p, const uint32_t *locations, uint32_t n, uint32_t label_set,
                         const int64_t *values);
 void profile_add_comment(struct profile *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
