@@ -25,7 +25,7 @@ import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(SOURCE / "test" / "tools"))
-import pprof_read  # noqa: E402
+import pprof_check  # noqa: E402
 
 NOT_COMPLETE = ("[truncated]", "[incomplete]")
 NOT_SAMPLED = "[not sampled: ended within a period]"
@@ -239,11 +239,12 @@ class Profile:
     def __init__(self, *files):
         self.files = [str(f) for f in files]
         self.samples, self.comments = [], []
+        self.spans = []  # (start, length) of each file in wall-clock seconds
         for file in self.files:
-            check_profile(file)
-            loaded = pprof_read.load(file)
-            self.samples += loaded.samples
+            loaded = load_checked(file)
+            self.samples += [(tuple(s.frames), s.values, s.labels) for s in loaded.samples]
             self.comments += loaded.comments
+            self.spans.append((loaded.time_nanos / 1e9, loaded.duration_nanos / 1e9))
 
     def total_s(self, where=lambda stack, labels: True):
         return sum(values[1] for stack, values, labels in self.samples if where(stack, labels)) / 1e9
@@ -281,16 +282,18 @@ class Profile:
         return "\n".join(f"{ns / 1e9:9.3f} s {name}" for name, ns in sorted(by_leaf.items(), key=lambda i: -i[1])[:n])
 
 
-def check_profile(file):
-    """The format's rules (test/tools/pprof_check.py), and that Go's own reader takes the file."""
-    checked = subprocess.run([sys.executable, SOURCE / "test" / "tools" / "pprof_check.py", file], capture_output=True, text=True)
-    if checked.returncode:
-        raise AssertionError(f"{file} breaks the format's rules:\n{checked.stdout}{checked.stderr}")
+def load_checked(file):
+    """Decodes a profile that keeps the format's rules (test/tools/pprof_check.py) and that Go's own reader takes."""
+    found, profile = pprof_check.check(pathlib.Path(file).read_bytes())
+    if found:
+        shown = "\n".join(f"rule {rule}: {text}" for rule, text in found[:20])
+        raise AssertionError(f"{file} breaks {len(found)} rules of the format:\n{shown}")
     if shutil.which("go"):
         read = subprocess.run(["go", "tool", "pprof", "-symbolize=none", "-raw", file], capture_output=True, text=True,
                               env={**os.environ, "HOME": str(base_folder())})
         if read.returncode:
             raise AssertionError(f"go tool pprof does not take {file}:\n{read.stderr}")
+    return profile
 
 
 def profile_run(argv, user=ME, options=("--frequency", "999"), timeout=120, status=0, **more):

@@ -44,8 +44,9 @@ class Files(KernelTest):
             self.assertEqual(written, sorted(written), "names sort by time")
             profiles = [Profile(folder / "deep" / name) for name in names]
             self.assertTotal(Profile(*[folder / "deep" / name for name in names]), result, slack_s=0.05)
-            for profile in profiles[:-1]:
-                self.assertLess(profile.total_s(), 1.6, "one period each, one thread")
+            for before, after in zip(profiles, profiles[1:]):
+                (start, length), (next_start, _) = before.spans[0], after.spans[0]
+                self.assertAlmostEqual(start + length, next_start, delta=0.2, msg="periods follow each other without gap or overlap")
 
     def test_existing_folder_needs_no_slash(self):
         folder = new_folder()
