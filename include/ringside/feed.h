@@ -75,7 +75,8 @@ struct feed_record {
 /* What the kernel counted for the whole tree so far: the sum over all tasks, living and ended. */
 struct feed_totals {
     uint64_t time_ns;
-    bool known; /* false for a replay without totals */
+    uint64_t lost_samples; /* of the first task only; others report theirs with FEED_TASK_TIME */
+    bool known;            /* false for a replay without totals */
 };
 
 enum feed_wait {

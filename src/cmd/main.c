@@ -10,6 +10,13 @@
 
 #define EXIT_USAGE 2
 
+/*
+ * jemalloc reads this symbol (jemalloc(3), TUNING). The profiler is one thread with a small, steady working
+ * set: one arena, small thread caches, and memory of a finished export given back soon.
+ */
+extern const char *malloc_conf;
+const char *malloc_conf = "narenas:1,tcache_max:4096,dirty_decay_ms:500,muzzy_decay_ms:0";
+
 int main(int argc, char **argv)
 {
     struct options options;

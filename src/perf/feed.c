@@ -249,12 +249,12 @@ static void feed_op_totals(struct feed *feed, struct feed_totals *out)
 
     *out = (struct feed_totals){.known = true};
     for (uint32_t i = 0; i < f->rings; i++) {
-        uint64_t value[5]; /* read_format: value, enabled, running, lost */
+        uint64_t value[4] = {0}; /* read_format: value, enabled, running, lost */
 
-        if (read(f->ring[i].fd, value, sizeof(value)) >= (ssize_t)sizeof(value[0]))
-            out->time_ns += value[0];
-        else
+        if (read(f->ring[i].fd, value, sizeof(value)) < (ssize_t)sizeof(value[0]))
             out->known = false;
+        out->time_ns += value[0];
+        out->lost_samples += value[3];
     }
 }
 

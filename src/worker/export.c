@@ -1,0 +1,403 @@
+/*
+ * export.c - the period's counts to a finished profile
+ *
+ * Only here do addresses get names: all addresses of one image at once, each image read once.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "ringside/pprof.h"
+#include "ringside/profile.h"
+#include "ringside/sink.h"
+
+#include "worker_private.h"
+
+#define PAGE_MASK 4095ULL
+
+struct export
+{
+    struct worker *w;
+    struct profile profile;
+    uint64_t *word; /* distinct frame words, sorted: grouped by image */
+    uint32_t words;
+    struct map64 location; /* word -> location id */
+    uint32_t *label_set;   /* owner -> label set + 1 */
+    uint32_t *ids;         /* locations of one sample */
+};
+
+/* ---- distinct frames ---- */
+
+static int compare_words(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* The target's own binary first: readers take mapping 1 for the main one. */
+static void put_main_image_first(struct export *x)
+{
+    uint32_t first = 0, end;
+    uint64_t *copy;
+
+    while (first < x->words && word_image(x->word[first]) != x->w->main_image)
+        first++;
+    for (end = first; end < x->words && word_image(x->word[end]) == x->w->main_image; end++)
+        ;
+    if (first == 0 || first == end)
+        return;
+    copy = base_alloc((end - first) * sizeof(*copy));
+    memcpy(copy, x->word + first, (end - first) * sizeof(*copy));
+    memmove(x->word + (end - first), x->word, first * sizeof(*copy));
+    memcpy(x->word, copy, (end - first) * sizeof(*copy));
+    free(copy);
+}
+
+static void collect_words(struct export *x)
+{
+    uint32_t entries = stacks_entry_count(x->w->stacks), cap = 0;
+    uint32_t stack = UINT32_MAX;
+
+    for (uint32_t i = 0; i < entries; i++) {
+        const struct stacks_entry *entry = stacks_entry_at(x->w->stacks, i);
+        const uint64_t *frames;
+        uint32_t n;
+
+        if (entry->stack == stack)
+            continue;
+        stack = entry->stack;
+        frames = stacks_frames(x->w->stacks, stack, &n);
+        for (uint32_t k = 0; k < n; k++) {
+            if (map64_find(&x->location, frames[k]))
+                continue;
+            map64_put(&x->location, frames[k], 0);
+            if (x->words == cap) {
+                cap = cap ? cap * 2 : 1024;
+                x->word = base_realloc(x->word, cap * sizeof(*x->word));
+            }
+            x->word[x->words++] = frames[k];
+        }
+    }
+    qsort(x->word, x->words, sizeof(*x->word), compare_words);
+    put_main_image_first(x);
+}
+
+/* ---- pseudo-frames ---- */
+
+const char *pseudo_name(enum pseudo p)
+{
+    static const char *const names[PSEUDO_COUNT] = {
+        [PSEUDO_NONE] = "[unknown]",
+        [PSEUDO_TRUNCATED] = "[truncated]",
+        [PSEUDO_INCOMPLETE] = "[incomplete]",
+        [PSEUDO_UNMAPPED] = "[unmapped]",
+        [PSEUDO_FOREIGN_ABI] = "[32-bit code: not unwound]",
+        [PSEUDO_NO_USER_STATE] = "[no user state]",
+        [PSEUDO_KERNEL_NOT_PERMITTED] = "[kernel: not permitted]",
+        [PSEUDO_ENDED_WITHIN_PERIOD] = "[not sampled: ended within a period]",
+        [PSEUDO_NOT_SAMPLED] = "[not sampled]",
+        [PSEUDO_LOST] = "[samples lost]",
+        [PSEUDO_TOO_MANY_STACKS] = "[too many stacks]",
+    };
+
+    return p < PSEUDO_COUNT ? names[p] : names[PSEUDO_NONE];
+}
+
+static void put_location(struct export *x, uint64_t word, const struct profile_location *l)
+{
+    map64_put(&x->location, word, profile_add_location(&x->profile, l));
+}
+
+static void export_pseudo(struct export *x, uint64_t word)
+{
+    const char *name = word & WORD_TEXT_FLAG ? strtab_get(&x->w->strings, (uint32_t)word)
+                                             : pseudo_name((enum pseudo)word_addr(word));
+
+    put_location(x, word,
+                 &(struct profile_location){.function = profile_add_function(&x->profile, name, name)});
+}
+
+/* ---- images ---- */
+
+/* The mappings one image needs: one per executable segment, or one around all addresses when the file is
+ * unreadable. */
+struct image_mappings {
+    const struct elf_file *elf; /* NULL: unreadable, or the kernel */
+    struct profile_mapping whole;
+    uint32_t id[ELF_SEGMENTS_MAX + 1]; /* 0: not needed so far; the last for `whole` */
+};
+
+static void describe_mappings(struct export *x, struct image *image, const uint64_t *addrs, uint32_t n,
+                              struct image_mappings *m)
+{
+    char hex[2 * BUILD_ID_MAX + 1] = "";
+
+    memset(m, 0, sizeof(*m));
+    if (image->kind != IMAGE_KERNEL)
+        m->elf = image_elf(x->w->images, image);
+    if (m->elf && m->elf->build_id_bytes)
+        hex_encode(m->elf->build_id, m->elf->build_id_bytes, hex);
+    else
+        hex_encode(image->build_id, image->build_id_bytes, hex);
+    m->whole = (struct profile_mapping){
+        .start = addrs[0] & ~PAGE_MASK,
+        .limit = (addrs[n - 1] | PAGE_MASK) + 1,
+        .filename = profile_string(&x->profile, image->path),
+        .build_id = profile_string(&x->profile, hex),
+        .has_functions = true, /* attempted: readers need not try again */
+    };
+    if (m->whole.limit < m->whole.start)
+        m->whole.limit = UINT64_MAX;
+}
+
+static uint32_t mapping_of(struct export *x, struct image_mappings *m, uint64_t addr)
+{
+    struct profile_mapping mapping = m->whole;
+    uint32_t slot = ELF_SEGMENTS_MAX;
+
+    for (uint32_t i = 0; m->elf && i < m->elf->segments; i++) {
+        const struct elf_segment *s = &m->elf->segment[i];
+
+        if (!(s->flags & PF_X) || addr < s->vaddr || addr - s->vaddr >= s->memory_bytes)
+            continue;
+        slot = i;
+        mapping.start = s->vaddr & ~PAGE_MASK;
+        mapping.limit = (s->vaddr + s->memory_bytes + PAGE_MASK) & ~PAGE_MASK;
+        mapping.file_offset = s->offset & ~PAGE_MASK;
+        break;
+    }
+    if (!m->id[slot])
+        m->id[slot] = profile_add_mapping(&x->profile, &mapping);
+    return m->id[slot];
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static uint32_t function_of(struct export *x, const struct image *image, uint64_t addr,
+                            const struct symbol_ref *s)
+{
+    char text[320];
+
+    if (s->name)
+        return profile_add_function(&x->profile, s->name, s->system_name);
+    snprintf(text, sizeof(text), "%.256s+0x%llx", base_name(image->path), (unsigned long long)addr);
+    return profile_add_function(&x->profile, text, text);
+}
+
+static void export_image(struct export *x, struct image *image, const uint64_t *words, uint32_t n)
+{
+    uint64_t *addrs = base_alloc(n * sizeof(*addrs));
+    struct symbol_ref *names = base_calloc(n, sizeof(*names));
+    struct image_mappings mappings;
+
+    for (uint32_t i = 0; i < n; i++)
+        addrs[i] = word_addr(words[i]);
+    symbols_resolve(x->w->symbols, image, addrs, n, names);
+    describe_mappings(x, image, addrs, n, &mappings);
+    for (uint32_t i = 0; i < n; i++) {
+        struct profile_location l = {
+            .address = addrs[i],
+            .mapping = mapping_of(x, &mappings, addrs[i]),
+            .function = function_of(x, image, addrs[i], &names[i]),
+        };
+
+        put_location(x, words[i], &l);
+    }
+    free(names);
+    free(addrs);
+}
+
+static void export_locations(struct export *x)
+{
+    uint32_t end;
+
+    for (uint32_t i = 0; i < x->words; i = end) {
+        uint32_t id = word_image(x->word[i]);
+        struct image *image = images_get(x->w->images, id);
+
+        for (end = i; end < x->words && word_image(x->word[end]) == id; end++)
+            if (id == IMAGE_ID_NONE || !image)
+                export_pseudo(x, id == IMAGE_ID_NONE ? x->word[end] : word_pseudo(PSEUDO_UNMAPPED));
+            else if (image->kind == IMAGE_ANON)
+                put_location(x, x->word[end],
+                             &(struct profile_location){
+                                 .function = profile_add_function(&x->profile, image->path, image->path)});
+        if (id != IMAGE_ID_NONE && image && image->kind != IMAGE_ANON)
+            export_image(x, image, x->word + i, end - i);
+    }
+}
+
+/* ---- samples ---- */
+
+static void number_text(char *out, size_t max, uint32_t n)
+{
+    if (n)
+        snprintf(out, max, "%u", n);
+    else
+        out[0] = '\0';
+}
+
+static uint32_t label_set_of(struct export *x, uint32_t owner)
+{
+    const struct owner *o = &x->w->owner[owner];
+    const char *texts[5];
+    static const char *const keys[] = {"thread_id", "thread_name", "pid", "process_name", "container_id"};
+    struct profile_label labels[ARRAY_LEN(keys)];
+    char tid[16], pid[16];
+    uint32_t n = 0;
+
+    if (x->label_set[owner])
+        return x->label_set[owner] - 1;
+    number_text(tid, sizeof(tid), o->tid);
+    number_text(pid, sizeof(pid), o->pid);
+    texts[0] = tid;
+    texts[1] = strtab_get(&x->w->strings, o->thread_name);
+    texts[2] = pid;
+    texts[3] = strtab_get(&x->w->strings, o->process_name);
+    texts[4] = x->w->container;
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (texts[i][0])
+            labels[n++] = (struct profile_label){.key = profile_string(&x->profile, keys[i]),
+                                                 .text = profile_string(&x->profile, texts[i])};
+    x->label_set[owner] = profile_add_labels(&x->profile, labels, n) + 1;
+    return x->label_set[owner] - 1;
+}
+
+static void export_samples(struct export *x)
+{
+    uint32_t entries = stacks_entry_count(x->w->stacks);
+
+    x->label_set = base_calloc(x->w->owners, sizeof(*x->label_set));
+    x->ids = base_alloc(WORKER_FRAMES_MAX * sizeof(*x->ids));
+    for (uint32_t i = 0; i < entries; i++) {
+        const struct stacks_entry *entry = stacks_entry_at(x->w->stacks, i);
+        int64_t values[2] = {(int64_t)entry->count, (int64_t)entry->value};
+        uint32_t n;
+        const uint64_t *frames = stacks_frames(x->w->stacks, entry->stack, &n);
+
+        n = MIN_OF(n, (uint32_t)WORKER_FRAMES_MAX);
+        for (uint32_t k = 0; k < n; k++)
+            x->ids[k] = (uint32_t)*map64_find(&x->location, frames[k]);
+        profile_add_sample(&x->profile, x->ids, n, label_set_of(x, entry->owner), values);
+    }
+}
+
+/* ---- what is needed to trust it ---- */
+
+static uint64_t counted(const struct worker *w, enum stats_id id)
+{
+    return stats_get(w->stats, id) - w->before.value[id];
+}
+
+static double share(uint64_t part, uint64_t whole)
+{
+    return whole ? 100.0 * (double)part / (double)whole : 0.0;
+}
+
+static void add_comments(struct export *x, uint64_t duration_ns)
+{
+    struct worker *w = x->w;
+    struct profile *p = &x->profile;
+    uint64_t samples = counted(w, STATS_SAMPLES);
+    uint64_t incomplete = counted(w, STATS_STACKS_NO_ROW) + counted(w, STATS_STACKS_BAD_STATE) +
+                          counted(w, STATS_STACKS_NO_PROGRESS);
+    struct stats_self self;
+    struct utsname uts;
+
+    profile_add_comment(p, "ringside %s", w->config->version);
+    profile_add_comment(p, "service: %s", w->config->service);
+    profile_add_comment(p, "event: %s, %u Hz, stack copy %u bytes, ring %u KiB on each of %u CPUs",
+                        w->feed->info.event, w->feed->info.frequency_hz, w->feed->info.stack_bytes,
+                        w->feed->info.ring_bytes >> 10, w->feed->info.cpus);
+    profile_add_comment(p, "kernel mode: %s", w->feed->info.kernel ? "sampled" : "not permitted");
+    if (uname(&uts) == 0)
+        profile_add_comment(p, "kernel: %s %s %s", uts.sysname, uts.release, uts.machine);
+    profile_add_comment(
+        p, "samples: %llu, lost: %llu, records lost: %llu, late: %llu, torn: %llu, throttled: %llu",
+        (unsigned long long)samples, (unsigned long long)counted(w, STATS_SAMPLES_LOST),
+        (unsigned long long)counted(w, STATS_RECORDS_LOST),
+        (unsigned long long)counted(w, STATS_RECORDS_LATE),
+        (unsigned long long)counted(w, STATS_RECORDS_TORN), (unsigned long long)counted(w, STATS_THROTTLED));
+    profile_add_comment(
+        p,
+        "stacks: complete %.2f %%, truncated %.2f %%, incomplete %.2f %%, completed from earlier samples "
+        "%.2f %%",
+        share(samples - MIN_OF(samples, incomplete + counted(w, STATS_STACKS_TRUNCATED) +
+                                            counted(w, STATS_STACKS_TOO_DEEP)),
+              samples),
+        share(counted(w, STATS_STACKS_TRUNCATED) + counted(w, STATS_STACKS_TOO_DEEP), samples),
+        share(incomplete, samples), share(counted(w, STATS_STACKS_SPLICED), samples));
+    stats_self(&self);
+    profile_add_comment(p, "profiler: %.3f ms CPU in %.3f s, peak memory %.1f MiB, wake-ups %llu",
+                        (double)(self.cpu_ns - w->self_cpu_before_ns) / 1e6, (double)duration_ns / 1e9,
+                        (double)self.peak_rss_bytes / 1048576.0,
+                        (unsigned long long)counted(w, STATS_WAKEUPS));
+    w->self_cpu_before_ns = self.cpu_ns;
+}
+
+static int fill(void *ctx, const struct byte_out *out, struct err *e)
+{
+    struct export *x = ctx;
+
+    return pprof_write(&x->profile, out, e);
+}
+
+static void describe(struct export *x, uint64_t end_wall_ns, uint64_t duration_ns)
+{
+    struct profile *p = &x->profile;
+
+    profile_add_type(p, "samples", "count");
+    profile_add_type(p, "cpu", "nanoseconds");
+    p->default_type = profile_string(p, "cpu");
+    p->period_type = (struct profile_type){profile_string(p, "cpu"), profile_string(p, "nanoseconds")};
+    p->period = x->w->feed->info.period_ns;
+    p->duration_ns = MAX_OF(duration_ns, 1ULL);
+    p->time_wall_ns = end_wall_ns - duration_ns;
+}
+
+static int deliver(struct export *x)
+{
+    struct sink_profile finished = {.time_wall_ns = x->profile.time_wall_ns, .fill = fill, .ctx = x};
+    char path[SINK_PATH_MAX];
+    struct err e;
+
+    if (!x->w->config->sink)
+        return 0;
+    if (sink_put(x->w->config->sink, &finished, path, &e) < 0) {
+        log_error(worker, "profile not written: %s", e.text);
+        stats_add(x->w->stats, STATS_PROFILES_FAILED, 1);
+        return -1;
+    }
+    log_info(worker, "profile written: %s", path);
+    stats_add(x->w->stats, STATS_PROFILES_WRITTEN, 1);
+    return 0;
+}
+
+int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns)
+{
+    struct export x = {.w = w};
+    int result;
+
+    profile_init(&x.profile);
+    map64_init(&x.location);
+    stacks_sort(w->stacks);
+    collect_words(&x);
+    describe(&x, end_wall_ns, duration_ns);
+    export_locations(&x);
+    export_samples(&x);
+    add_comments(&x, duration_ns);
+    result = deliver(&x);
+    profile_release(&x.profile);
+    map64_release(&x.location);
+    free(x.word);
+    free(x.label_set);
+    free(x.ids);
+    return result;
+}

@@ -1,0 +1,183 @@
+/*
+ * sample.c - one sample: kernel frames, the walk through the user stack, and the count
+ *
+ * The per-sample path: once warm it allocates nothing and makes no system call.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker_private.h"
+
+/* An ELF entry point and what follows it until its first call returns: where code without CFI ends a stack.
+ */
+#define ENTRY_BYTES 64
+
+/* ---- the finder: what an address of the walked process means ---- */
+
+static struct pc_entry *cache_slot(struct worker *w, uint64_t addr, uint32_t epoch)
+{
+    uint64_t h = (addr ^ (uint64_t)epoch * 0x9e3779b1U) * 0x9e3779b97f4a7c15ULL;
+
+    return &w->pc_cache[h >> (64 - __builtin_ctz(PC_CACHE_ENTRIES))];
+}
+
+static void resolve(struct worker *w, uint64_t addr, struct pc_entry *entry)
+{
+    static const struct cfi_rule no_rule = {.cfa = CFI_NONE};
+    struct mapping *m = process_find_mapping(w->walking, addr);
+    const struct elf_file *elf;
+    uint64_t elf_addr;
+
+    *entry = (struct pc_entry){
+        .pc = addr,
+        .epoch = w->walking->space->epoch,
+        .rule = &no_rule,
+        .where = word_pseudo(PSEUDO_UNMAPPED),
+    };
+    stats_add(w->stats, STATS_PC_CACHE_MISSES, 1);
+    if (!m)
+        return;
+    entry->executable = true;
+    elf_addr = mapping_to_elf(w->images, m, addr);
+    if (m->image->kind == IMAGE_ANON) {
+        entry->where = word_of(m->image->id, 0); /* addresses of generated code mean nothing by themselves */
+        return;
+    }
+    entry->where = word_of(m->image->id, elf_addr);
+    entry->rule = image_rule(w->images, m->image, elf_addr);
+    elf = image_elf(w->images, m->image);
+    entry->entry = elf && elf_addr - elf->entry < ENTRY_BYTES;
+    /* Reading the file may have replaced nothing but the rule's image; the space is as it was. */
+}
+
+static void find_site(void *ctx, uint64_t addr, struct unwind_site *out)
+{
+    struct worker *w = ctx;
+    struct pc_entry *entry = cache_slot(w, addr, w->walking->space->epoch);
+
+    if (entry->pc != addr || entry->epoch != w->walking->space->epoch)
+        resolve(w, addr, entry);
+    out->rule = entry->rule;
+    out->where = entry->where;
+    out->executable = entry->executable;
+    out->entry = entry->entry;
+}
+
+static size_t read_code(void *ctx, uint64_t addr, uint8_t *out, size_t n)
+{
+    struct worker *w = ctx;
+    struct mapping *m = process_find_mapping(w->walking, addr);
+    const uint8_t *code;
+    size_t have = 0;
+
+    if (!m || m->image->kind == IMAGE_ANON)
+        return 0;
+    code = image_code(w->images, m->image, mapping_to_elf(w->images, m, addr), n, &have);
+    if (code)
+        memcpy(out, code, have);
+    return have;
+}
+
+void worker_forget_code(struct worker *w)
+{
+    uint32_t at = 0;
+
+    memset(w->pc_cache, 0, PC_CACHE_ENTRIES * sizeof(*w->pc_cache));
+    for (struct process *p; (p = processes_next(w->processes, &at));)
+        for (struct task *t = p->tasks; t; t = t->next)
+            if (t->splice)
+                ((struct thread_memory *)t->splice)->count = 0;
+}
+
+/* ---- the sample ---- */
+
+static const enum stats_id stop_counter[UNWIND_STOPS] = {
+    [UNWIND_DONE] = STATS_STACKS_COMPLETE,           [UNWIND_STACK_ENDED] = STATS_STACKS_TRUNCATED,
+    [UNWIND_NO_ROW] = STATS_STACKS_NO_ROW,           [UNWIND_BAD_STATE] = STATS_STACKS_BAD_STATE,
+    [UNWIND_NO_PROGRESS] = STATS_STACKS_NO_PROGRESS, [UNWIND_TOO_DEEP] = STATS_STACKS_TOO_DEEP,
+};
+
+static uint32_t add_kernel_frames(struct worker *w, const struct feed_sample *s, uint32_t n)
+{
+    uint32_t id = images_kernel(w->images)->id;
+
+    for (uint32_t i = 0; i < s->kernel_frames && n < WORKER_FRAMES_MAX - UNWIND_MAX_FRAMES - 2; i++)
+        w->words[n++] = word_of(id, frame_lookup_addr(s->kernel[i], i == 0));
+    return n;
+}
+
+/* The copy may have been cut: then what lies beyond is worth remembering for when it really is. */
+static bool copy_was_full(const struct worker *w, const struct feed_sample *s)
+{
+    return s->stack_bytes + 512 >= w->feed->info.stack_bytes;
+}
+
+static enum unwind_stop walk(struct worker *w, struct task *task, const struct feed_sample *s,
+                             uint32_t *count)
+{
+    struct unwind_input in = {.regs = &s->regs, .stack = s->stack, .stack_bytes = s->stack_bytes};
+    struct unwind_finder finder = {.find = find_site, .code = read_code, .ctx = w};
+    enum unwind_stop stop;
+
+    w->walking = task->process;
+    stop = unwind_walk(&in, &finder, w->frames, UNWIND_MAX_FRAMES, count);
+    if (stop == UNWIND_DONE && copy_was_full(w, s))
+        splice_remember(task, w->frames, *count);
+    if (stop == UNWIND_STACK_ENDED && splice_complete(task, w->frames, count, UNWIND_MAX_FRAMES)) {
+        stats_add(w->stats, STATS_STACKS_SPLICED, 1);
+        splice_remember(task, w->frames, *count);
+        stop = UNWIND_DONE;
+    }
+    return stop;
+}
+
+static uint32_t add_user_frames(struct worker *w, struct task *task, const struct feed_sample *s, uint32_t n)
+{
+    uint32_t count = 0;
+    enum unwind_stop stop = walk(w, task, s, &count);
+
+    stats_add(w->stats, stop_counter[stop], 1);
+    stats_add(w->stats, STATS_FRAMES, count);
+    for (uint32_t i = 0; i < count; i++)
+        w->words[n++] = w->frames[i].where;
+    if (stop == UNWIND_STACK_ENDED || stop == UNWIND_TOO_DEEP)
+        w->words[n++] = word_pseudo(PSEUDO_TRUNCATED);
+    else if (stop != UNWIND_DONE)
+        w->words[n++] = word_pseudo(PSEUDO_INCOMPLETE);
+    return n;
+}
+
+static void note_main_image(struct worker *w, struct process *p)
+{
+    if (!w->main_image && p->pid == w->root_pid && p->space->count)
+        w->main_image = p->space->mapping[0].image->id;
+}
+
+void worker_take_sample(struct worker *w, const struct feed_record *r)
+{
+    struct task *task = process_get_task(w->processes, r->pid, r->tid);
+    const struct feed_sample *s = &r->u.sample;
+    uint64_t period = w->feed->info.period_ns;
+    uint32_t n = add_kernel_frames(w, s, 0);
+
+    stats_add(w->stats, STATS_SAMPLES, 1);
+    note_main_image(w, task->process);
+    if (s->regs.known) {
+        n = add_user_frames(w, task, s, n);
+    } else {
+        stats_add(w->stats, STATS_STACKS_NO_USER, 1);
+        if (s->foreign_abi)
+            w->words[n++] = word_pseudo(PSEUDO_FOREIGN_ABI);
+        else if (n == 0)
+            w->words[n++] = word_pseudo(PSEUDO_NO_USER_STATE);
+    }
+    task->samples++;
+    task->process->sampled_ns += period;
+    w->shown_ns += period;
+    if (!stacks_add(w->stacks, w->words, n, owner_of_task(w, task), 1, period)) {
+        uint64_t word = word_pseudo(PSEUDO_TOO_MANY_STACKS);
+
+        stats_add(w->stats, STATS_STACKS_DROPPED, 1);
+        stacks_add(w->stacks, &word, 1, 0, 1, period);
+    }
+}

@@ -1,0 +1,185 @@
+/*
+ * worker.c - the loop: records in time order, a profile per period, and the end
+ */
+#include "ringside/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ringside/elfio.h"
+#include "ringside/procfs.h"
+
+#include "worker_private.h"
+
+/* The exact times of an ended task follow its exit record by microseconds; a preempted CPU may make it more.
+ */
+#define TASK_TIMES_FOLLOW_NS (20 * NSEC_PER_MSEC)
+/* Images without a mapping that stay known over a period's end: the next compiler run will want them again.
+ */
+#define IMAGES_KEPT          256
+
+static const struct image_limits image_limits = {
+    .images = 16384,
+    .open_files = 256,
+    .cfi = {.rows = 1 << 20, .rules = 65535},
+};
+static const struct process_limits process_limits = {.processes = 16384, .tasks = 65536, .mappings = 8192};
+static const struct stacks_limits stacks_limits = {.stacks = 1 << 18, .words = 1 << 23, .entries = 1 << 18};
+static const struct symbols_config symbols_config = {.table_bytes = 16 << 20};
+
+/* ---- set-up ---- */
+
+static void worker_init(struct worker *w, const struct worker_config *config, struct feed *feed)
+{
+    *w = (struct worker){
+        .config = config, .feed = feed, .stats = config->stats, .root_pid = (uint32_t)config->root_pid};
+    elf_guard_install();
+    w->images = images_new(&image_limits, w->stats);
+    w->processes = processes_new(&process_limits, w->images, w->stats);
+    w->symbols = symbols_new(&symbols_config, w->images, w->stats);
+    w->stacks = stacks_new(&stacks_limits);
+    w->pc_cache = base_calloc(PC_CACHE_ENTRIES, sizeof(*w->pc_cache));
+    w->frames = base_alloc(UNWIND_MAX_FRAMES * sizeof(*w->frames));
+    w->words = base_alloc(WORKER_FRAMES_MAX * sizeof(*w->words));
+    map64_init(&w->owner_index);
+    strtab_init(&w->strings, 1 << 20);
+    owners_clear(w);
+    if (config->root_pid)
+        procfs_container_id(config->root_pid, w->container, sizeof(w->container));
+}
+
+static void worker_release(struct worker *w)
+{
+    processes_free(w->processes);
+    symbols_free(w->symbols);
+    images_free(w->images);
+    stacks_free(w->stacks);
+    map64_release(&w->owner_index);
+    strtab_release(&w->strings);
+    free(w->owner);
+    free(w->pc_cache);
+    free(w->frames);
+    free(w->words);
+}
+
+/* ---- records ---- */
+
+/* The first process of the run: known to the feed only by its pid. */
+static void note_root(struct worker *w, const struct feed_record *r)
+{
+    struct process *root;
+
+    if (!w->root_pid)
+        w->root_pid = r->pid;
+    if (r->pid != w->root_pid)
+        return;
+    root = process_get(w->processes, r->pid);
+    root->clock_base_ns = w->config->root_clock_ns;
+    if (root->name[0])
+        memcpy(w->root_name, root->name, sizeof(w->root_name));
+}
+
+/* True when files should be looked at again soon. */
+static bool take_record(struct worker *w, const struct feed_record *r)
+{
+    switch (r->kind) {
+    case FEED_SAMPLE:
+        worker_take_sample(w, r);
+        return false;
+    case FEED_TASK_TIME:
+        account_task_time(w, r);
+        return false;
+    case FEED_LOST:
+        stats_add(w->stats, STATS_RECORDS_LOST, r->u.lost.records);
+        return false;
+    case FEED_THROTTLE:
+        stats_add(w->stats, STATS_THROTTLED, 1);
+        return false;
+    case FEED_COMM: {
+        bool eager = process_apply(w->processes, r);
+
+        w->owner_stamp++; /* a name changed */
+        note_root(w, r);
+        return eager;
+    }
+    default:
+        return process_apply(w->processes, r);
+    }
+}
+
+static bool drain(struct worker *w)
+{
+    struct feed_record r;
+    bool eager = false;
+
+    while (feed_next(w->feed, &r))
+        eager |= take_record(w, &r);
+    return eager;
+}
+
+/* ---- periods ---- */
+
+static void period_begin(struct worker *w)
+{
+    w->period_start_ns = clock_mono_ns();
+    w->before = *w->stats;
+}
+
+static uint64_t period_end_ns(const struct worker *w)
+{
+    return w->period_start_ns + w->config->period_s * NSEC_PER_SEC;
+}
+
+static bool period_has_content(const struct worker *w)
+{
+    return stacks_entry_count(w->stacks) > 0;
+}
+
+static void period_finish(struct worker *w, bool last)
+{
+    account_period_end(w, last);
+    if (period_has_content(w) || (last && !w->config->period_s)) {
+        if (export_profile(w, clock_wall_ns(), clock_mono_ns() - w->period_start_ns) < 0)
+            w->result = -1;
+    }
+    stacks_clear(w->stacks);
+    owners_clear(w);
+    symbols_trim(w->symbols);
+    if (images_trim(w->images, IMAGES_KEPT))
+        worker_forget_code(w);
+    period_begin(w);
+}
+
+/* Asleep for the whole period: what comes now belongs to a new one. */
+static void period_skip_if_empty(struct worker *w)
+{
+    if (w->config->period_s && !period_has_content(w) && clock_mono_ns() >= period_end_ns(w))
+        period_begin(w);
+}
+
+int worker_run(const struct worker_config *config, struct feed *feed)
+{
+    struct worker *w = base_calloc(1, sizeof(*w));
+    enum feed_wait how;
+    bool eager;
+    int result;
+
+    worker_init(w, config, feed);
+    period_begin(w);
+    do {
+        period_skip_if_empty(w);
+        eager = drain(w);
+        account_ended_tasks(w, clock_mono_ns() - TASK_TIMES_FOLLOW_NS);
+        if (config->period_s && clock_mono_ns() >= period_end_ns(w) && period_has_content(w))
+            period_finish(w, false);
+        how = feed->ops->wait(feed, config->period_s && period_has_content(w) ? period_end_ns(w) : 0, eager);
+    } while (how == FEED_READY);
+    feed->ops->finish(feed);
+    drain(w);
+    account_ended_tasks(w, UINT64_MAX);
+    period_finish(w, true);
+    result = w->result;
+    worker_release(w);
+    free(w);
+    return result;
+}

@@ -1,0 +1,120 @@
+/*
+ * worker_private.h - the worker's state, shared by its files
+ *
+ *   worker.c   the loop: records, periods, the end
+ *   sample.c   a sample to frame words (with pc_cache.c and splice.c)
+ *   owner.c    whom a stack belongs to: the label sets of a period
+ *   account.c  CPU time that was not sampled
+ *   export.c   the period's counts to a finished profile
+ */
+#ifndef RINGSIDE_WORKER_PRIVATE_H
+#define RINGSIDE_WORKER_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ringside/base.h"
+#include "ringside/feed.h"
+#include "ringside/image.h"
+#include "ringside/process.h"
+#include "ringside/stacks.h"
+#include "ringside/stats.h"
+#include "ringside/symbol.h"
+#include "ringside/unwind.h"
+#include "ringside/worker.h"
+
+#include "word.h"
+
+/* Kernel and user frames of one sample, and the mark at the root. */
+#define WORKER_FRAMES_MAX (UNWIND_MAX_FRAMES + 256)
+
+struct owner {
+    uint32_t pid, tid;                  /* 0: no label */
+    uint32_t process_name, thread_name; /* in worker.strings */
+};
+
+struct pc_entry {
+    uint64_t pc;
+    uint64_t where;
+    const struct cfi_rule *rule;
+    uint32_t epoch; /* 0: empty */
+    bool executable, entry;
+};
+
+#define PC_CACHE_ENTRIES 8192
+
+struct worker {
+    const struct worker_config *config;
+    struct feed *feed;
+    struct stats *stats;
+    struct images *images;
+    struct processes *processes;
+    struct symbols *symbols;
+    struct stacks *stacks;
+
+    struct pc_entry *pc_cache;
+    struct process *walking; /* whose stack is being walked */
+    struct unwind_frame *frames;
+    uint64_t *words;
+    uint64_t first_sample_words; /* unused slots are never read */
+
+    /* this period */
+    struct strtab strings;
+    struct owner *owner;
+    uint32_t owners, owners_cap;
+    struct map64 owner_index; /* hash of an owner -> index */
+    uint32_t owner_stamp;     /* what tasks remember of owners is good for this stamp only */
+    uint64_t period_start_ns, period_start_wall_ns;
+    struct stats before; /* counters when the period began */
+    uint64_t self_cpu_before_ns;
+
+    /* accounting over the run */
+    uint64_t shown_ns; /* what all profiles so far add up to */
+    uint64_t root_lost_shown;
+    bool task_times_seen;
+    bool tasks_ended;
+    uint32_t root_pid;
+    char root_name[TASK_NAME_BYTES];
+    char container[96];
+    uint32_t main_image; /* id of the target's own binary, 0 while unknown */
+    int result;
+};
+
+/* What the worker remembers of a thread (struct task.splice). */
+struct thread_memory {
+    uint32_t owner, owner_stamp;
+    uint32_t count, cap;
+    uint32_t images_stamp;
+    struct outer_frame {
+        uint64_t cfa, pc, where;
+    } * frame; /* inside the same allocation */
+};
+
+/* sample.c */
+void worker_take_sample(struct worker *w, const struct feed_record *r);
+/* After images were forgotten. */
+void worker_forget_code(struct worker *w);
+
+/* splice.c */
+/* Keeps the frames of a walk that may help a later, truncated one. */
+void splice_remember(struct task *task, const struct unwind_frame *frames, uint32_t n);
+/* Appends what is known beyond the last frame of a truncated walk; true when the stack is whole then. */
+bool splice_complete(const struct task *task, struct unwind_frame *frames, uint32_t *n, uint32_t max);
+struct thread_memory *task_memory(struct task *task);
+
+/* owner.c */
+uint32_t owner_of_task(struct worker *w, struct task *task);
+uint32_t owner_of(struct worker *w, const struct owner *o);
+void owners_clear(struct worker *w);
+
+/* account.c */
+void account_task_time(struct worker *w, const struct feed_record *r);
+/* Shows what tasks that ended before `before_ns` used without being sampled, and forgets them. */
+void account_ended_tasks(struct worker *w, uint64_t before_ns);
+/* The same for what lives; at the end of the run also for what nobody reported. */
+void account_period_end(struct worker *w, bool last);
+
+/* export.c */
+int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns);
+
+#endif

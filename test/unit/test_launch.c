@@ -1,0 +1,92 @@
+/*
+ * test_launch.c - messages with descriptors, and forking a process that is nobody's child
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+#include "ringside/launch.h"
+
+TEST(message__carries_data_and_descriptors)
+{
+    int pair[2], pipes[2];
+    static struct launch_message m;
+    struct err e;
+    char c = 'x';
+
+    assert_int_equal(launch_socketpair(pair, &e), 0);
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(launch_send(pair[0], LAUNCH_RINGS, "hello", 5, pipes, 2, &e), 0);
+    assert_int_equal(launch_receive(pair[1], &m, 1000, &e), 1);
+    assert_int_equal(m.kind, LAUNCH_RINGS);
+    assert_int_equal(m.bytes, 5);
+    assert_memory_equal(m.data, "hello", 5);
+    assert_int_equal(m.fd_count, 2);
+    assert_int_equal(write(m.fds[1], &c, 1), 1);
+    c = 0;
+    assert_int_equal(read(pipes[0], &c, 1), 1);
+    assert_int_equal(c, 'x');
+    for (int i = 0; i < 2; i++) {
+        close(m.fds[i]);
+        close(pipes[i]);
+    }
+    close(pair[0]);
+    assert_int_equal(launch_receive(pair[1], &m, 1000, &e), 0); /* closed, not an error */
+    close(pair[1]);
+}
+
+TEST(message__gives_up_after_its_time)
+{
+    int pair[2];
+    static struct launch_message m;
+    struct err e;
+
+    assert_int_equal(launch_socketpair(pair, &e), 0);
+    assert_int_equal(launch_receive(pair[1], &m, 1, &e), -1);
+    assert_int_equal(e.code, ETIMEDOUT);
+    assert_int_equal(launch_send(pair[0], LAUNCH_RINGS, NULL, LAUNCH_MESSAGE_MAX + 1, NULL, 0, &e), -1);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+TEST(fork_detached__leaves_no_child_and_no_signal_behind)
+{
+    int pair[2];
+    static struct launch_message m;
+    struct err e;
+    sigset_t block, pending;
+    pid_t facts[2];
+
+    sigemptyset(&block);
+    sigaddset(&block, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &block, NULL);
+    assert_int_equal(launch_socketpair(pair, &e), 0);
+    switch (launch_fork_detached(&e)) {
+    case 1:
+        facts[0] = getsid(0);
+        facts[1] = getppid();
+        launch_send(pair[1], LAUNCH_READY, facts, sizeof(facts), NULL, 0, NULL);
+        _exit(0);
+    case 0:
+        break;
+    default:
+        fail_msg("%s", e.text);
+    }
+    assert_int_equal(launch_receive(pair[0], &m, 10000, &e), 1);
+    memcpy(facts, m.data, sizeof(facts));
+    assert_int_not_equal(facts[0], getsid(0));
+    assert_int_not_equal(facts[1], getpid());
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+    sigpending(&pending);
+    assert_int_equal(sigismember(&pending, SIGCHLD), 0);
+    sigprocmask(SIG_UNBLOCK, &block, NULL);
+    close(pair[0]);
+    close(pair[1]);
+}

@@ -1,0 +1,326 @@
+/*
+ * test_perf.c - the ring protocol and the record decoder, on memory made by hand
+ */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ringside/arch.h"
+#include "ringside/base.h"
+#include "ringside/perf.h"
+
+#include "../../src/perf/ring.h"
+
+/* ---- building records ---- */
+
+struct bytes {
+    uint8_t data[4096] __attribute__((aligned(8)));
+    size_t n;
+};
+
+static void put(struct bytes *b, const void *p, size_t n)
+{
+    memcpy(b->data + b->n, p, n);
+    b->n += n;
+}
+
+static void put_u64(struct bytes *b, uint64_t v)
+{
+    put(b, &v, 8);
+}
+
+static void put_u32(struct bytes *b, uint32_t v)
+{
+    put(b, &v, 4);
+}
+
+static void begin(struct bytes *b, uint32_t type, uint16_t misc)
+{
+    struct perf_event_header h = {.type = type, .misc = misc};
+
+    b->n = 0;
+    put(b, &h, sizeof(h));
+}
+
+static void put_trailer(struct bytes *b, uint32_t pid, uint32_t tid, uint64_t time)
+{
+    put_u32(b, pid);
+    put_u32(b, tid);
+    put_u64(b, time);
+    put_u64(b, 1);
+}
+
+static void end(struct bytes *b)
+{
+    ((struct perf_event_header *)b->data)->size = (uint16_t)b->n;
+}
+
+static struct perf_event_attr attr(void)
+{
+    return (struct perf_event_attr){
+        .sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN |
+                       PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
+        .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING | PERF_FORMAT_LOST,
+    };
+}
+
+/* A sample with two kernel frames, registers 1000, 1001... and 64 bytes of stack of which 40 were copied. */
+static void make_sample(struct bytes *b)
+{
+    begin(b, PERF_RECORD_SAMPLE, 0);
+    put_u64(b, 1);
+    put_u32(b, 10);
+    put_u32(b, 11);
+    put_u64(b, 5000);
+    put_u64(b, 4);
+    put_u64(b, (uint64_t)PERF_CONTEXT_KERNEL);
+    put_u64(b, 0xffffffff81000010);
+    put_u64(b, 0xffffffff81000020);
+    put_u64(b, (uint64_t)PERF_CONTEXT_USER);
+    put_u64(b, arch_perf_regs_abi());
+    for (int i = 0; i < arch_perf_reg_count(); i++)
+        put_u64(b, 1000 + (uint64_t)i);
+    put_u64(b, 64);
+    for (int i = 0; i < 8; i++)
+        put_u64(b, 0x100 + (uint64_t)i);
+    put_u64(b, 40);
+    end(b);
+}
+
+static bool decode(const struct bytes *b, struct feed_record *r, bool *torn)
+{
+    struct perf_event_attr a = attr();
+
+    return perf_decode(&a, b->data, b->n, r, torn);
+}
+
+/* ---- decoder ---- */
+
+TEST(decode__takes_a_sample_apart)
+{
+    struct bytes b;
+    struct feed_record r;
+    bool torn;
+
+    make_sample(&b);
+    assert_true(decode(&b, &r, &torn));
+    assert_false(torn);
+    assert_int_equal(r.kind, FEED_SAMPLE);
+    assert_int_equal(r.pid, 10);
+    assert_int_equal(r.tid, 11);
+    assert_int_equal(r.time_ns, 5000);
+    assert_int_equal(r.u.sample.kernel_frames, 2);
+    assert_true(r.u.sample.kernel[1] == 0xffffffff81000020);
+    assert_int_equal(r.u.sample.stack_bytes, 40);
+    assert_int_equal(((const uint64_t *)r.u.sample.stack)[1], 0x101);
+    assert_true(r.u.sample.regs.known != 0);
+    assert_int_equal(r.u.sample.regs.r[ARCH_REG_RAX], 1000);
+}
+
+TEST(decode__refuses_a_sample_cut_anywhere)
+{
+    struct bytes whole;
+    struct feed_record r;
+    bool torn;
+
+    make_sample(&whole);
+    for (size_t n = 0; n < whole.n; n += 8) {
+        struct bytes cut = whole;
+
+        cut.n = n;
+        if (n >= sizeof(struct perf_event_header))
+            end(&cut);
+        assert_false(decode(&cut, &r, &torn));
+        assert_true(torn);
+    }
+}
+
+TEST(decode__refuses_lengths_that_contradict_the_record)
+{
+    struct bytes b;
+    struct feed_record r;
+    bool torn;
+    uint64_t huge = UINT64_MAX / 8;
+
+    make_sample(&b);
+    memcpy(b.data + 32, &huge, 8); /* callchain length */
+    assert_false(decode(&b, &r, &torn));
+    assert_true(torn);
+    make_sample(&b);
+    memcpy(b.data + b.n - 8, &huge, 8); /* bytes copied, more than asked for */
+    assert_false(decode(&b, &r, &torn));
+    assert_true(torn);
+}
+
+TEST(decode__marks_32_bit_code_instead_of_misreading_it)
+{
+    struct bytes b;
+    struct feed_record r;
+    bool torn;
+    uint64_t abi32 = PERF_SAMPLE_REGS_ABI_32;
+
+    make_sample(&b);
+    memcpy(b.data + 8 + 24 + 8 + 32, &abi32, 8);
+    assert_true(decode(&b, &r, &torn));
+    assert_true(r.u.sample.foreign_abi);
+    assert_int_equal(r.u.sample.regs.known, 0);
+}
+
+TEST(decode__takes_a_mapping_with_a_build_id)
+{
+    static const char path[16] = "/usr/bin/true";
+    uint8_t id[24] = {20, 0, 0, 0, 0xab, 0xcd};
+    struct bytes b;
+    struct feed_record r;
+    bool torn;
+
+    begin(&b, PERF_RECORD_MMAP2, PERF_RECORD_MISC_MMAP_BUILD_ID);
+    put_u32(&b, 7);
+    put_u32(&b, 8);
+    put_u64(&b, 0x400000);
+    put_u64(&b, 0x1000);
+    put_u64(&b, 0x2000);
+    put(&b, id, sizeof(id));
+    put_u64(&b, 0);
+    put(&b, path, sizeof(path));
+    put_trailer(&b, 7, 8, 77);
+    end(&b);
+    assert_true(decode(&b, &r, &torn));
+    assert_int_equal(r.kind, FEED_MMAP);
+    assert_int_equal(r.time_ns, 77);
+    assert_int_equal(r.u.mmap.file_offset, 0x2000);
+    assert_int_equal(r.u.mmap.build_id_bytes, 20);
+    assert_int_equal(r.u.mmap.build_id[1], 0xcd);
+    assert_string_equal(r.u.mmap.path, "/usr/bin/true");
+    b.data[40] = 21; /* a longer build id than there is room for */
+    assert_false(decode(&b, &r, &torn));
+    assert_true(torn);
+}
+
+TEST(decode__wants_names_that_end_inside_the_record)
+{
+    struct bytes b;
+    struct feed_record r;
+    bool torn;
+
+    begin(&b, PERF_RECORD_COMM, PERF_RECORD_MISC_COMM_EXEC);
+    put_u32(&b, 7);
+    put_u32(&b, 7);
+    put(&b, "12345678", 8);
+    put_trailer(&b, 7, 7, 1);
+    end(&b);
+    assert_false(decode(&b, &r, &torn));
+    assert_true(torn);
+    b.data[sizeof(struct perf_event_header) + 15] = '\0';
+    assert_true(decode(&b, &r, &torn));
+    assert_true(r.u.comm.exec);
+    assert_string_equal(r.u.comm.name, "1234567");
+}
+
+TEST(decode__reads_the_exact_time_of_an_ended_task)
+{
+    struct bytes b;
+    struct feed_record r;
+    bool torn;
+
+    begin(&b, PERF_RECORD_READ, 0);
+    put_u32(&b, 7);
+    put_u32(&b, 9);
+    put_u64(&b, 3000000);
+    put_u64(&b, 1);
+    put_u64(&b, 2);
+    put_u64(&b, 5);
+    put_trailer(&b, 7, 9, 1);
+    end(&b);
+    assert_true(decode(&b, &r, &torn));
+    assert_int_equal(r.kind, FEED_TASK_TIME);
+    assert_int_equal(r.u.task_time.time_ns, 3000000);
+    assert_int_equal(r.u.task_time.lost_samples, 5);
+}
+
+/* ---- ring ---- */
+
+#define RING_BYTES 4096
+
+struct fake {
+    struct perf_event_mmap_page page;
+    uint8_t data[RING_BYTES] __attribute__((aligned(8)));
+    struct ring ring;
+    uint8_t scratch[RING_RECORD_MAX] __attribute__((aligned(8)));
+};
+
+static struct fake *fake_new(uint64_t start)
+{
+    struct fake *f = calloc(1, sizeof(*f));
+
+    assert_non_null(f);
+    f->ring = (struct ring){
+        .page = &f->page, .data = f->data, .mask = RING_BYTES - 1, .tail = start, .head = start};
+    f->page.data_head = f->page.data_tail = start;
+    return f;
+}
+
+/* As the kernel does: bytes wrap around the end, then the head moves. */
+static void fake_write(struct fake *f, const struct bytes *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        f->data[(f->page.data_head + i) % RING_BYTES] = b->data[i];
+    f->page.data_head += b->n;
+}
+
+TEST(ring__joins_a_record_split_across_the_end)
+{
+    struct fake *f = fake_new(RING_BYTES - 16);
+    struct bytes b;
+    const void *p;
+    bool torn;
+
+    make_sample(&b);
+    fake_write(f, &b);
+    assert_true(ring_look(&f->ring));
+    assert_int_equal(ring_peek_time(&f->ring), 5000);
+    assert_int_equal(ring_peek(&f->ring, f->scratch, &p, &torn), b.n);
+    assert_memory_equal(p, b.data, b.n);
+    ring_consume(&f->ring, b.n);
+    assert_int_equal(f->page.data_tail, f->page.data_head);
+    assert_false(ring_look(&f->ring));
+    free(f);
+}
+
+TEST(ring__skips_what_makes_no_sense_and_goes_on)
+{
+    static const uint16_t sizes[] = {0, 4, 12, 4000};
+    struct bytes good;
+
+    make_sample(&good);
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct fake *f = fake_new(0);
+        struct bytes bad;
+        const void *p;
+        bool torn;
+
+        begin(&bad, PERF_RECORD_SAMPLE, 0);
+        put_u64(&bad, 0);
+        ((struct perf_event_header *)bad.data)->size = sizes[i];
+        fake_write(f, &bad);
+        assert_true(ring_look(&f->ring));
+        assert_int_equal(ring_peek(&f->ring, f->scratch, &p, &torn), 0);
+        assert_true(torn);
+        fake_write(f, &good);
+        assert_true(ring_look(&f->ring));
+        assert_int_equal(ring_peek(&f->ring, f->scratch, &p, &torn), good.n);
+        free(f);
+    }
+}
+
+TEST(ring__resynchronises_when_the_head_runs_away)
+{
+    struct fake *f = fake_new(0);
+
+    f->page.data_head = 10 * RING_BYTES;
+    assert_false(ring_look(&f->ring));
+    assert_int_equal(f->ring.tail, 10 * RING_BYTES);
+    free(f);
+}
