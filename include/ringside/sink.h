@@ -32,12 +32,20 @@ bool sink_path_is_folder(const char *path);
 /* Set before the first profile when it was not known at opening. */
 void sink_set_pid(struct sink *s, uint32_t pid);
 
+/* A finished profile: `fill` writes its bytes to what it is given, once. */
+struct sink_profile {
+    uint64_t time_wall_ns; /* start of its window, for the name */
+    int (*fill)(void *ctx, const struct byte_out *out, struct err *e);
+    void *ctx;
+};
+
+#define SINK_PATH_MAX 4400 /* PATH_MAX and a name */
+
 /*
- * One profile: `fill` writes its bytes to what it is given. The file appears complete or not at all.
- * path_out (may be NULL) gets the final path.
+ * The file appears complete or not at all, and in a folder never replaces another. path_out (may be NULL)
+ * gets the final path, "" when the output is no file. Writing to a pipe nobody reads any more raises SIGPIPE
+ * unless the caller ignores it.
  */
-int sink_put(struct sink *s, uint64_t time_wall_ns,
-             int (*fill)(void *ctx, const struct byte_out *out, struct err *e), void *ctx, char *path_out,
-             unsigned path_max, struct err *e);
+int sink_put(struct sink *s, const struct sink_profile *p, char path_out[SINK_PATH_MAX], struct err *e);
 
 #endif
