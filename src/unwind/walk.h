@@ -42,13 +42,15 @@ struct walk {
 
 enum unwind_stop stack_miss(const struct stack_copy *s, uint64_t addr);
 
-/* UNWIND_GOES_ON when the word was read. */
+/* UNWIND_GOES_ON when the word was read; *out is 0 otherwise. */
 static inline enum unwind_stop stack_read(const struct stack_copy *s, uint64_t addr, uint64_t *out)
 {
     uint64_t from_start = addr - s->start;
 
-    if (s->len < ARCH_WORD_BYTES || from_start > s->len - ARCH_WORD_BYTES)
+    if (s->len < ARCH_WORD_BYTES || from_start > s->len - ARCH_WORD_BYTES) {
+        *out = 0;
         return stack_miss(s, addr);
+    }
     memcpy(out, s->bytes + from_start, sizeof(*out)); /* hostile or packed frames may be misaligned */
     return UNWIND_GOES_ON;
 }
