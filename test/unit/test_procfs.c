@@ -1,0 +1,291 @@
+/*
+ * test_procfs.c - maps lines, cgroup texts, kernel symbols
+ */
+#include "ringside/procfs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+#include "unit.h"
+
+#define ID64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define UUID "2d3da189-6407-48e3-9ab6-78188d75e609"
+
+static bool parse_map(const char *text, struct procfs_map *out)
+{
+    static char line[8192];
+
+    snprintf(line, sizeof(line), "%s", text);
+    return procfs_parse_map(line, out);
+}
+
+TEST(procfs__maps_line_of_a_file)
+{
+    struct procfs_map m;
+
+    assert_true(parse_map("7f1e8a200000-7f1e8a395000 r-xp 00026000 fd:02 1835077                    "
+                          "/usr/lib/x86_64-linux-gnu/libc.so.6\n",
+                          &m));
+    assert_int_equal(m.start, 0x7f1e8a200000);
+    assert_int_equal(m.end, 0x7f1e8a395000);
+    assert_int_equal(m.file_offset, 0x26000);
+    assert_int_equal(m.dev_major, 0xfd);
+    assert_int_equal(m.dev_minor, 2);
+    assert_int_equal(m.inode, 1835077);
+    assert_true(m.executable);
+    assert_string_equal(m.path, "/usr/lib/x86_64-linux-gnu/libc.so.6");
+}
+
+TEST(procfs__maps_paths_may_be_absent_pseudo_or_hold_spaces)
+{
+    struct procfs_map m;
+
+    assert_true(parse_map("1000-2000 rw-p 00000000 00:00 0 ", &m));
+    assert_string_equal(m.path, "");
+    assert_false(m.executable);
+    assert_true(parse_map("1000-2000 r-xp 00000000 00:00 0", &m));
+    assert_string_equal(m.path, "");
+    assert_true(parse_map("7ffd6b1c5000-7ffd6b1c7000 r-xp 00000000 00:00 0          [vdso]", &m));
+    assert_string_equal(m.path, "[vdso]");
+    assert_true(parse_map("1000-2000 --xs 00001000 08:101 77  /a b/c (deleted)\n", &m));
+    assert_string_equal(m.path, "/a b/c (deleted)");
+    assert_int_equal(m.dev_minor, 0x101);
+    assert_true(parse_map("ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]", &m));
+    assert_int_equal(m.start, 0xffffffffff600000);
+}
+
+TEST(procfs__malformed_maps_lines_are_refused)
+{
+    static const char *const bad[] = {
+        "",
+        "\n",
+        "1000",
+        "1000-",
+        "1000-2000",
+        "1000-2000 r-x",
+        "1000-2000 r-xp",
+        "1000-2000 r-xp ",
+        "1000-2000 r-xp 0 ",
+        "1000-2000 r-xp 0 8",
+        "1000-2000 r-xp 0 8:1 ",
+        "1000-2000 r-xp 0 8:1 x",
+        "1000-2000 r-xp 0 8:1 5x /file",
+        "2000-1000 r-xp 0 8:1 5",
+        "1000-1000 r-xp 0 8:1 5",
+        "1000-2000  r-xp 0 8:1 5",
+        "12345678901234567-2000 r-xp 0 8:1 5",
+        "1000-2000 r-xp 0 100000000:1 5",
+    };
+    struct procfs_map m;
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (parse_map(bad[i], &m))
+            fail_msg("taken: \"%s\"", bad[i]);
+}
+
+struct own_code {
+    uint64_t addr;
+    uint32_t executable, lines;
+    bool found;
+};
+
+static bool see_map(void *ctx, const struct procfs_map *m)
+{
+    struct own_code *o = ctx;
+
+    o->lines++;
+    o->executable += m->executable;
+    if (o->addr >= m->start && o->addr < m->end)
+        o->found = m->executable && strstr(m->path, "test_procfs") && m->inode;
+    return true;
+}
+
+static bool stop_at_once(void *ctx, const struct procfs_map *m)
+{
+    (void)m;
+    ++*(int *)ctx;
+    return false;
+}
+
+TEST(procfs__maps_of_the_test_itself_show_its_code)
+{
+    struct own_code o = {.addr = (uintptr_t)&see_map};
+    struct err e = {0};
+    int calls = 0;
+
+    assert_int_equal(procfs_maps(getpid(), see_map, &o, &e), 0);
+    assert_true(o.found);
+    assert_true(o.executable >= 2 && o.executable < o.lines);
+    assert_int_equal(procfs_maps(getpid(), stop_at_once, &calls, &e), 0);
+    assert_int_equal(calls, 1);
+}
+
+TEST(procfs__maps_of_no_process_is_an_error_that_names_the_file)
+{
+    struct own_code o = {0};
+    struct err e = {0};
+
+    assert_int_equal(procfs_maps(999999999, see_map, &o, &e), -1);
+    assert_non_null(strstr(e.text, "/proc/999999999/maps"));
+    assert_int_equal(o.lines, 0);
+}
+
+/* expected NULL: none */
+struct cgroup_case {
+    const char *text, *expected;
+};
+
+static const struct cgroup_case cgroup_cases[] = {
+    {"0::/system.slice/docker-" ID64 ".scope\n", ID64},
+    {"12:cpu,cpuacct:/docker/" ID64 "\n11:memory:/docker/" ID64 "\n", ID64},
+    {"1:name=systemd:/kubepods/besteffort/pod" UUID "/" ID64 "\n", ID64},
+    {"0::/kubepods.slice/kubepods-burstable.slice/"
+     "kubepods-burstable-pod2d3da189_6407_48e3_9ab6_78188d75e609.slice/cri-containerd-" ID64 ".scope\n",
+     ID64},
+    {"0::/kubepods.slice/kubepods-pod2d3da189_6407_48e3_9ab6_78188d75e609.slice/crio-" ID64
+     ".scope/container\n",
+     ID64},
+    {"0::/machine.slice/libpod-" ID64 ".scope/container\n", ID64},
+    {"0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID64 ".scope/container", ID64},
+    {"0::/default/" ID64 "\n", ID64},
+    {"1:name=systemd:/docker/" ID64 "/init.scope\n", ID64}, /* systemd inside of the container */
+    {"1:name=systemd:/ecs/haissam-ecs-classic/5a0d5ceddf6c44c1928d367a815d890f/" ID64 "\n", ID64},
+    {"1:name=systemd:/ecs/55091c13b8cf4801b5527f4601742204/55091c13b8cf4801b5527f4601742204-432624722\n",
+     "55091c13b8cf4801b5527f4601742204-432624722"},
+    {"1:name=systemd:/uuid/34dc0b5e-626f-2c5c-4c51-70e34b10e765\n", "34dc0b5e-626f-2c5c-4c51-70e34b10e765"},
+    {"1:cpu:/garden/6f265890-5165-7fab-6b52-18d1\n", "6f265890-5165-7fab-6b52-18d1"},
+    {"0::/kubepods/pod2d3da189-6407-48e3-9ab6-78188d75e609/" ID64 "  \n", ID64},
+    {"3:cpu:/\n2:memory:/docker/" ID64 "\n", ID64},
+    {"0::/\n", NULL},
+    {"", NULL},
+    {"\n\n", NULL},
+    {"0::/user.slice/user-0.slice/session-3.scope\n", NULL},
+    {"0::/system.slice/sshd.service\n", NULL},
+    {"0::/kubepods.slice/kubepods-pod2d3da189_6407_48e3_9ab6_78188d75e609.slice\n", NULL},
+    {"0::/docker/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n", NULL}, /* 63 digits */
+    {"0::/docker/" ID64 ".slice/x.service\n", NULL},
+    {"docker/" ID64 "\n", NULL},
+    {"::/docker/" ID64 "\n", NULL},
+    {"0:/docker/" ID64 "\n", NULL},
+    {"0::/ecs/55091c13b8cf4801b5527f4601742204-\n", NULL},
+    {"0::/-1234\n", NULL},
+};
+
+TEST(procfs__container_ids_of_all_runtimes)
+{
+    for (size_t i = 0; i < ARRAY_LEN(cgroup_cases); i++) {
+        const struct cgroup_case *c = &cgroup_cases[i];
+        char id[128] = "";
+        bool found = procfs_parse_container_id(c->text, id, sizeof(id));
+
+        if (found != (c->expected != NULL) || (found && strcmp(id, c->expected) != 0))
+            fail_msg("%s: found \"%s\"", c->text, id);
+    }
+}
+
+TEST(procfs__a_container_id_that_does_not_fit_is_not_cut)
+{
+    char id[65];
+
+    assert_true(procfs_parse_container_id("0::/docker/" ID64, id, 65));
+    assert_false(procfs_parse_container_id("0::/docker/" ID64, id, 64));
+}
+
+struct seen_symbols {
+    uint32_t count;
+    uint64_t addr[4];
+    char type[4], name[4][64], module[4][64];
+};
+
+static bool see_symbol(void *ctx, uint64_t addr, char type, const char *name, const char *module)
+{
+    struct seen_symbols *s = ctx;
+    uint32_t i = s->count++;
+
+    if (i >= 4)
+        return true;
+    s->addr[i] = addr;
+    s->type[i] = type;
+    snprintf(s->name[i], sizeof(s->name[i]), "%s", name);
+    snprintf(s->module[i], sizeof(s->module[i]), "%s", module);
+    return true;
+}
+
+/* A path that reads as the text, without a file left behind. */
+static int text_file(const char *text, size_t n, char *path, size_t max)
+{
+    int fd = memfd_create("kallsyms", MFD_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, n), n);
+    snprintf(path, max, "/proc/self/fd/%d", fd);
+    return fd;
+}
+
+TEST(procfs__kernel_symbols_with_and_without_module)
+{
+    static const char text[] = "ffffffff81000000 T _stext\n"
+                               "ffffffffc0001000 t helper.isra.0\t[kvm_intel]\n"
+                               "garbage\n"
+                               "ffffffff81000040\n"
+                               "ffffffff81000040 T\n"
+                               "ffffffff81000040 T \n"
+                               "ffffffffc0002000 t bpf_prog_1\t[bpf]\n"
+                               "0000000000000000 A last";
+    struct seen_symbols s = {0};
+    struct err e = {0};
+    char path[64];
+    int fd = text_file(text, sizeof(text) - 1, path, sizeof(path));
+
+    assert_int_equal(procfs_kallsyms(path, see_symbol, &s, &e), 0);
+    close(fd);
+    assert_int_equal(s.count, 4);
+    assert_int_equal(s.addr[0], 0xffffffff81000000);
+    assert_int_equal(s.type[0], 'T');
+    assert_string_equal(s.name[0], "_stext");
+    assert_string_equal(s.module[0], "");
+    assert_string_equal(s.name[1], "helper.isra.0");
+    assert_string_equal(s.module[1], "kvm_intel");
+    assert_string_equal(s.module[2], "bpf");
+    assert_string_equal(s.name[3], "last");
+    assert_int_equal(s.addr[3], 0);
+}
+
+TEST(procfs__lines_across_buffers_are_whole_and_endless_ones_left_out)
+{
+    const uint32_t lines = 20000, longest = 200000;
+    struct buf text;
+    struct seen_symbols s = {0};
+    struct err e = {0};
+    char path[64];
+    int fd;
+
+    buf_init(&text, 4 << 20);
+    for (uint32_t i = 0; i < lines; i++) {
+        buf_printf(&text, "%016x t function_number_%u\n", i, i);
+        if (i == lines / 2)
+            for (uint32_t k = 0; k < longest; k++)
+                buf_add(&text, "a", 1);
+        if (i == lines / 2)
+            buf_add_text(&text, "\n");
+    }
+    fd = text_file(text.data, text.len, path, sizeof(path));
+    assert_int_equal(procfs_kallsyms(path, see_symbol, &s, &e), 0);
+    assert_int_equal(s.count, lines);
+    assert_string_equal(s.name[3], "function_number_3");
+    close(fd);
+    buf_release(&text);
+}
+
+TEST(procfs__kernel_symbols_of_no_file_is_an_error)
+{
+    struct seen_symbols s = {0};
+    struct err e = {0};
+
+    assert_int_equal(procfs_kallsyms("/nowhere/kallsyms", see_symbol, &s, &e), -1);
+    assert_non_null(strstr(e.text, "/nowhere/kallsyms"));
+}
