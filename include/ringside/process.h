@@ -21,7 +21,7 @@ struct stats;
 struct mapping {
     uint64_t start, end, file_offset;
     struct image *image;
-    uint64_t bias;      /* address in the process minus elf address; valid when bias_known */
+    uint64_t bias;      /* address in the process minus elf address, once mapping_to_elf() asked for it */
     uint8_t bias_state; /* private */
 };
 
@@ -33,7 +33,7 @@ struct address_space {
     struct mapping *last;    /* hit of the last look-up */
 };
 
-#define TASK_NAME_BYTES 16
+#define TASK_NAME_BYTES 24 /* the kernel's names take 16 (TASK_COMM_LEN); "[too many processes]" more */
 
 /* One thread. The counters belong to the worker's accounting; all in nanoseconds of CPU or numbers of
  * samples. */
@@ -49,6 +49,10 @@ struct task {
     uint64_t lost_samples;
     bool exact_seen;
     void *splice; /* the worker's memory of this thread's outer frames; freed with free() */
+    /* private to src/process: */
+    struct task *previous;         /* of the same process */
+    struct task *ended, *ended_by; /* next and previous task of the queue of those that ended */
+    bool queued, made_up;
 };
 
 struct process {
@@ -66,12 +70,16 @@ struct process {
     uint64_t accounted_ns;   /* what profiles have shown for it so far, sampled or not */
     uint64_t ended_tasks_ns; /* exact time of its ended tasks */
     uint64_t clock_base_ns;  /* process clock when profiling began, for the first process */
+    /* private to src/process: */
+    uint32_t slot, living; /* place in the table; tasks that have not ended */
+    bool made_up;
 };
 
 struct process_limits {
     uint32_t processes; /* alive or not yet reaped */
     uint32_t tasks;     /* over all processes */
     uint32_t mappings;  /* of one address space */
+    bool live;          /* processes are those of this machine now: /proc knows what records missed */
 };
 
 struct processes;
@@ -107,7 +115,10 @@ struct task *processes_next_ended(struct processes *t, uint64_t before_ns);
 /* Frees an ended task, and its process when it was the last and has ended. */
 void processes_forget(struct processes *t, struct task *task);
 
-/* Walks all processes: *at starts at 0; NULL at the end. Do not change the table meanwhile. */
+/*
+ * Walks all processes: *at starts at 0; NULL at the end. Do not change the table meanwhile. The overflow
+ * process (its pid, 0, is nobody's) comes last, once it stood for any. processes_count() leaves it out.
+ */
 struct process *processes_next(const struct processes *t, uint32_t *at);
 uint32_t processes_count(const struct processes *t);
 

@@ -1,0 +1,108 @@
+/*
+ * makeup.c - processes and threads whose start was missed (a lost record), filled in from /proc
+ *
+ * /proc tells of now, records of a moment ago: mappings read here may be newer than the record that asked for
+ * them, and the records that follow put the same mappings over them once more. What is gone from /proc has
+ * ended, and its exit record may already have passed: it is taken for ended, or it would stay for ever.
+ */
+#include "table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "ringside/image.h"
+#include "ringside/procfs.h"
+#include "ringside/stats.h"
+
+struct backfill {
+    struct processes *table;
+    struct process *process;
+    uint32_t lines;
+};
+
+static bool backfill_map(void *ctx, const struct procfs_map *m)
+{
+    struct backfill *b = ctx;
+    struct image_ref ref = {
+        .path = *m->path ? m->path : "//anon",
+        .pid = b->process->pid,
+        .dev = m->inode ? makedev(m->dev_major, m->dev_minor) : 0,
+        .inode = m->inode,
+    };
+    struct mapping mapping = {.start = m->start, .end = m->end, .file_offset = m->file_offset};
+
+    b->lines++;
+    if (!m->executable || m->start >= m->end || m->start > INT64_MAX) /* [vsyscall] is the kernel's */
+        return true;
+    mapping.image = images_map(b->table->images, &ref);
+    if (!table_map(b->table, b->process, &mapping))
+        image_unmapped(mapping.image);
+    return true;
+}
+
+/* False when the process has no memory any more: it ended, or is a zombie. */
+static bool backfill(struct processes *t, struct process *p)
+{
+    struct backfill b = {.table = t, .process = p};
+    struct err e = {0};
+
+    if (procfs_maps((pid_t)p->pid, backfill_map, &b, &e) < 0)
+        return e.code != ENOENT && e.code != ESRCH;
+    return b.lines > 0;
+}
+
+/* False when it is gone. */
+static bool read_name(struct task *task)
+{
+    char path[64], text[TASK_NAME_BYTES + 8];
+    struct err e = {0};
+
+    snprintf(path, sizeof(path), "/proc/%u/task/%u/comm", task->process->pid, task->tid);
+    if (read_small_file(AT_FDCWD, path, text, sizeof(text), &e) < 0)
+        return e.code != ENOENT && e.code != ESRCH;
+    text[strcspn(text, "\n")] = '\0';
+    table_set_name(task->name, text);
+    return true;
+}
+
+struct process *table_make_up_process(struct processes *t, uint32_t pid)
+{
+    struct process *p;
+    struct task *task;
+    bool here;
+
+    if (!table_has_room(t, 1, 1)) /* not counted: the same process comes by with every sample */
+        return table_overflow(t);
+    p = table_add_process(t, pid);
+    task = table_add_task(t, p, pid);
+    p->made_up = task->made_up = true;
+    table_set_name(task->name, "[unknown]");
+    if (t->limits.live) {
+        here = backfill(t, p);
+        here = read_name(task) && here;
+        if (!here)
+            table_end_task(t, task, t->now_ns);
+    }
+    table_set_name(p->name, task->name);
+    return p;
+}
+
+struct task *table_make_up_task(struct processes *t, struct process *p, uint32_t tid)
+{
+    bool ended = p->exited;
+    struct task *task;
+
+    if (!table_has_room(t, 0, 1))
+        return table_overflow(t)->tasks;
+    task = table_add_task(t, p, tid);
+    task->made_up = true;
+    table_set_name(task->name, p->name);
+    if (t->limits.live && !read_name(task))
+        ended = true;
+    if (ended)
+        table_end_task(t, task, t->now_ns);
+    return task;
+}

@@ -1,0 +1,684 @@
+/*
+ * test_process.c - processes, threads and mappings over time, with images that only count how often they are
+ * mapped
+ */
+#include "ringside/process.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+#include "ringside/feed.h"
+#include "ringside/image.h"
+#include "ringside/stats.h"
+#include "unit.h"
+
+/* ---- images: one per path; address in the file is its offset plus 0x400000, unless the path starts with '['
+ * or '/' '/' ---- */
+
+#define IMAGES_MAX 64
+
+struct images {
+    struct image image[IMAGES_MAX];
+    uint32_t count;
+};
+
+static struct images images;
+
+struct image *images_map(struct images *t, const struct image_ref *ref)
+{
+    uint32_t i = 0;
+
+    while (i < t->count && strcmp(t->image[i].path, ref->path) != 0)
+        i++;
+    assert_true(i < IMAGES_MAX);
+    if (i == t->count) {
+        t->image[i] = (struct image){.id = i + 1, .path = base_strdup(ref->path)};
+        t->count++;
+    }
+    t->image[i].mappings++;
+    return &t->image[i];
+}
+
+void image_unmapped(struct image *i)
+{
+    assert_true(i->mappings > 0);
+    i->mappings--;
+}
+
+bool image_offset_to_elf(struct images *t, struct image *i, uint64_t file_offset, uint64_t *elf_addr)
+{
+    (void)t;
+    *elf_addr = file_offset + 0x400000;
+    return i->path[0] == '/' && i->path[1] != '/';
+}
+
+static uint32_t mappings_of(const char *path)
+{
+    for (uint32_t i = 0; i < images.count; i++)
+        if (strcmp(images.image[i].path, path) == 0)
+            return images.image[i].mappings;
+    return 0;
+}
+
+/* ---- a table and records with a clock that ticks once per record ---- */
+
+static struct stats *stats;
+static struct processes *table;
+static uint64_t now;
+
+static void begin(struct process_limits limits)
+{
+    now = 1000;
+    stats = stats_new();
+    table = processes_new(&limits, &images, stats);
+}
+
+static const struct process_limits roomy = {.processes = 1000, .tasks = 2000, .mappings = 1000};
+
+/* Every mapping must have been given back. */
+static void end(void)
+{
+    processes_free(table);
+    for (uint32_t i = 0; i < images.count; i++) {
+        assert_int_equal(images.image[i].mappings, 0);
+        free(images.image[i].path);
+    }
+    images.count = 0;
+    stats_free(stats);
+}
+
+static bool apply(struct feed_record r)
+{
+    r.time_ns = now++;
+    return process_apply(table, &r);
+}
+
+static bool map(uint32_t pid, uint64_t start, uint64_t end_addr, uint64_t offset, const char *path)
+{
+    return apply((struct feed_record){
+        .kind = FEED_MMAP,
+        .pid = pid,
+        .tid = pid,
+        .u.mmap = {.start = start, .bytes = end_addr - start, .file_offset = offset, .path = path},
+    });
+}
+
+static bool comm(uint32_t pid, uint32_t tid, const char *name, bool exec)
+{
+    return apply((struct feed_record){
+        .kind = FEED_COMM,
+        .pid = pid,
+        .tid = tid,
+        .u.comm = {.name = name, .exec = exec},
+    });
+}
+
+static bool fork_record(uint32_t pid, uint32_t tid, uint32_t parent_pid, uint32_t parent_tid)
+{
+    return apply((struct feed_record){
+        .kind = FEED_FORK,
+        .pid = pid,
+        .tid = tid,
+        .u.fork = {.parent_pid = parent_pid, .parent_tid = parent_tid},
+    });
+}
+
+static void exit_record(uint32_t pid, uint32_t tid)
+{
+    apply((struct feed_record){.kind = FEED_EXIT, .pid = pid, .tid = tid});
+}
+
+/* "start-end+offset path" of every mapping, from the second digit group up. */
+static void assert_mappings(uint32_t pid, const char *expected)
+{
+    struct process *p = process_find(table, pid);
+    struct buf text;
+
+    buf_init(&text, 4096);
+    for (uint32_t i = 0; i < p->space->count; i++) {
+        const struct mapping *m = &p->space->mapping[i];
+
+        buf_printf(&text, "%s%lx-%lx+%lx%s", i ? " " : "", m->start, m->end, m->file_offset, m->image->path);
+    }
+    buf_add(&text, "", 1);
+    assert_string_equal(text.data, expected);
+    buf_release(&text);
+}
+
+TEST(process__exec_names_the_process_and_starts_with_no_mappings)
+{
+    begin(roomy);
+    assert_true(comm(10, 10, "first", true));
+    assert_true(map(10, 0x1000, 0x2000, 0, "/a"));
+    assert_true(comm(10, 10, "second", true));
+    assert_string_equal(process_find(table, 10)->name, "second");
+    assert_string_equal(process_find_task(table, 10, 10)->name, "second");
+    assert_mappings(10, "");
+    assert_int_equal(mappings_of("/a"), 0);
+    assert_int_equal(processes_count(table), 1);
+    end();
+}
+
+TEST(process__a_mapping_is_found_by_each_of_its_addresses_only)
+{
+    struct process *p;
+
+    begin(roomy);
+    comm(10, 10, "x", true);
+    map(10, 0x5000, 0x7000, 0x1000, "/b");
+    map(10, 0x1000, 0x2000, 0, "/a");
+    p = process_find(table, 10);
+    for (int round = 0; round < 2; round++) {
+        assert_null(process_find_mapping(p, 0xfff));
+        assert_string_equal(process_find_mapping(p, 0x1000)->image->path, "/a");
+        assert_string_equal(process_find_mapping(p, 0x1fff)->image->path, "/a");
+        assert_null(process_find_mapping(p, 0x2000));
+        assert_string_equal(process_find_mapping(p, 0x6fff)->image->path, "/b");
+        assert_null(process_find_mapping(p, 0x7000));
+        assert_null(process_find_mapping(p, UINT64_MAX));
+    }
+    end();
+}
+
+TEST(process__addresses_turn_into_those_of_the_file)
+{
+    struct process *p;
+
+    begin(roomy);
+    comm(10, 10, "x", true);
+    map(10, 0x7f0000005000, 0x7f0000007000, 0x1000, "/lib");
+    map(10, 0x8000, 0x9000, 0x8000, "//anon");
+    p = process_find(table, 10);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(mapping_to_elf(&images, process_find_mapping(p, 0x7f0000005010), 0x7f0000005010),
+                         0x401010);
+        assert_int_equal(mapping_to_elf(&images, process_find_mapping(p, 0x8123), 0x8123), 0x8123);
+    }
+    /* the rest of a mapping that was cut keeps what is known */
+    map(10, 0x7f0000005000, 0x7f0000006000, 0, "/other");
+    assert_int_equal(mapping_to_elf(&images, process_find_mapping(p, 0x7f0000006000), 0x7f0000006000),
+                     0x402000);
+    end();
+}
+
+TEST(process__a_new_mapping_replaces_what_it_overlaps_as_mmap_does)
+{
+    static const struct {
+        uint64_t start, end;
+        const char *expected;
+    } cases[] = {
+        {0x1000, 0x2000, "1000-2000+0/n 2000-4000+0/a 6000-8000+100/b"},
+        {0x1000, 0x3000, "1000-3000+0/n 3000-4000+1000/a 6000-8000+100/b"},
+        {0x2000, 0x4000, "2000-4000+0/n 6000-8000+100/b"},
+        {0x2800, 0x3000, "2000-2800+0/a 2800-3000+0/n 3000-4000+1000/a 6000-8000+100/b"},
+        {0x3000, 0x4000, "2000-3000+0/a 3000-4000+0/n 6000-8000+100/b"},
+        {0x3000, 0x5000, "2000-3000+0/a 3000-5000+0/n 6000-8000+100/b"},
+        {0x3000, 0x7000, "2000-3000+0/a 3000-7000+0/n 7000-8000+1100/b"},
+        {0x4000, 0x6000, "2000-4000+0/a 4000-6000+0/n 6000-8000+100/b"},
+        {0x1000, 0x9000, "1000-9000+0/n"},
+        {0x8000, 0x9000, "2000-4000+0/a 6000-8000+100/b 8000-9000+0/n"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        begin(roomy);
+        comm(10, 10, "x", true);
+        map(10, 0x2000, 0x4000, 0, "/a");
+        map(10, 0x6000, 0x8000, 0x100, "/b");
+        map(10, cases[i].start, cases[i].end, 0, "/n");
+        assert_mappings(10, cases[i].expected);
+        assert_int_equal(mappings_of("/n"), 1);
+        end();
+    }
+}
+
+TEST(process__mappings_that_make_no_sense_are_left_out)
+{
+    begin(roomy);
+    comm(10, 10, "x", true);
+    assert_false(map(10, 0x2000, 0x2000, 0, "/empty"));
+    assert_false(map(10, 0x2000, 0x1000, 0, "/wraps"));
+    assert_mappings(10, "");
+    end();
+}
+
+/* Random maps over a small range, against one cell per page. */
+TEST(process__any_sequence_of_mappings_shows_the_newest_at_every_page)
+{
+    static const char *const paths[] = {"/a", "/b", "/c"};
+    uint64_t seed = 88172645463325252ULL;
+    int shown[64];
+    struct process *p;
+
+    begin(roomy);
+    comm(10, 10, "x", true);
+    memset(shown, -1, sizeof(shown));
+    for (int i = 0; i < 3000; i++) {
+        uint64_t start, pages;
+
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        start = seed % 60;
+        pages = 1 + (seed >> 20) % 4;
+        map(10, start << 12, (start + pages) << 12, start << 12, paths[(seed >> 40) % 3]);
+        for (uint64_t k = start; k < start + pages; k++)
+            shown[k] = (int)((seed >> 40) % 3);
+        p = process_find(table, 10);
+        for (uint64_t k = 0; k < 64; k++) {
+            const struct mapping *m = process_find_mapping(p, (k << 12) + 5);
+
+            assert_int_equal(m != NULL, shown[k] >= 0);
+            if (m)
+                assert_string_equal(m->image->path, paths[shown[k]]);
+            if (m) /* every page is mapped at its own offset here, however often it was cut */
+                assert_int_equal(m->start - m->file_offset, 0);
+        }
+    }
+    end();
+}
+
+TEST(process__a_fork_shares_mappings_until_one_side_changes)
+{
+    struct process *parent, *child;
+    uint32_t epoch;
+
+    begin(roomy);
+    comm(10, 10, "shell", true);
+    map(10, 0x1000, 0x2000, 0, "/a");
+    epoch = process_find(table, 10)->space->epoch;
+    assert_true(fork_record(11, 11, 10, 10));
+    parent = process_find(table, 10);
+    child = process_find(table, 11);
+    assert_ptr_equal(parent->space, child->space);
+    assert_int_equal(child->parent_pid, 10);
+    assert_string_equal(child->name, "shell");
+    assert_int_equal(mappings_of("/a"), 1);
+    map(11, 0x3000, 0x4000, 0, "/b");
+    assert_mappings(10, "1000-2000+0/a");
+    assert_mappings(11, "1000-2000+0/a 3000-4000+0/b");
+    assert_int_equal(parent->space->epoch, epoch);
+    assert_int_not_equal(child->space->epoch, epoch);
+    assert_int_equal(mappings_of("/a"), 2);
+    exit_record(11, 11);
+    assert_int_equal(mappings_of("/a"), 1);
+    assert_int_equal(mappings_of("/b"), 0);
+    end();
+}
+
+TEST(process__a_child_outlives_the_parent_whose_mappings_it_shares)
+{
+    begin(roomy);
+    comm(10, 10, "x", true);
+    map(10, 0x1000, 0x2000, 0, "/a");
+    fork_record(11, 11, 10, 10);
+    exit_record(10, 10);
+    processes_forget(table, processes_next_ended(table, UINT64_MAX));
+    assert_null(process_find(table, 10));
+    assert_mappings(11, "1000-2000+0/a");
+    end();
+}
+
+TEST(process__epochs_change_with_every_change_and_only_then)
+{
+    uint32_t epoch;
+
+    begin(roomy);
+    comm(10, 10, "x", true);
+    map(10, 0x1000, 0x2000, 0, "/a");
+    epoch = process_find(table, 10)->space->epoch;
+    assert_false(map(10, 0x1000, 0x2000, 0, "/a")); /* as mprotect of a JIT's pages reports again and again */
+    assert_int_equal(process_find(table, 10)->space->epoch, epoch);
+    map(10, 0x1000, 0x2000, 0, "/b");
+    assert_int_not_equal(process_find(table, 10)->space->epoch, epoch);
+    end();
+}
+
+TEST(process__threads_have_names_of_their_own)
+{
+    begin(roomy);
+    comm(10, 10, "server", true);
+    assert_false(fork_record(10, 12, 10, 10));
+    assert_string_equal(process_find_task(table, 10, 12)->name, "server");
+    comm(10, 12, "worker", false);
+    fork_record(10, 13, 10, 12);
+    assert_string_equal(process_find_task(table, 10, 13)->name, "worker");
+    assert_string_equal(process_find(table, 10)->name, "server");
+    fork_record(20, 20, 10, 12); /* fork copies the calling thread */
+    assert_string_equal(process_find(table, 20)->name, "worker");
+    comm(10, 10, "renamed", false);
+    assert_string_equal(process_find(table, 10)->name, "renamed");
+    assert_int_equal(process_find(table, 10)->task_count, 3);
+    end();
+}
+
+TEST(process__a_process_ends_with_its_last_thread_and_stays_until_forgotten)
+{
+    struct process *p;
+    struct task *task;
+
+    begin(roomy);
+    comm(10, 10, "x", true);
+    fork_record(10, 11, 10, 10);
+    exit_record(10, 10);
+    p = process_find(table, 10);
+    assert_false(p->exited);
+    exit_record(10, 11);
+    assert_true(p->exited);
+    assert_int_equal(p->exit_time_ns, now - 1);
+    assert_null(processes_next_ended(table, now - 2));
+    task = processes_next_ended(table, now);
+    assert_int_equal(task->tid, 10);
+    assert_ptr_equal(process_find_task(table, 10, 10), task); /* handed out, not forgotten */
+    processes_forget(table, task);
+    assert_null(process_find_task(table, 10, 10));
+    assert_ptr_equal(process_find(table, 10), p);
+    task = processes_next_ended(table, now);
+    assert_int_equal(task->tid, 11);
+    task->splice = malloc(10); /* freed with it */
+    processes_forget(table, task);
+    assert_null(process_find(table, 10));
+    assert_int_equal(processes_count(table), 0);
+    assert_null(processes_next_ended(table, UINT64_MAX));
+    end();
+}
+
+TEST(process__exact_times_find_the_task_that_just_ended)
+{
+    struct task *task;
+
+    begin(roomy);
+    comm(10, 10, "x", true);
+    task = process_find_task(table, 10, 10);
+    exit_record(10, 10);
+    assert_ptr_equal(process_get_task(table, 10, 10), task);
+    assert_ptr_equal(process_find(table, 10)->tasks, task);
+    end();
+}
+
+TEST(process__a_reused_pid_is_a_new_process_while_the_old_one_waits)
+{
+    struct process *old, *fresh;
+
+    begin(roomy);
+    comm(1, 1, "init", true);
+    fork_record(10, 10, 1, 1);
+    old = process_find(table, 10);
+    old->sampled_ns = 77;
+    exit_record(10, 10);
+    fork_record(10, 10, 1, 1);
+    fresh = process_find(table, 10);
+    assert_ptr_not_equal(fresh, old);
+    assert_false(fresh->exited);
+    assert_int_equal(fresh->sampled_ns, 0);
+    assert_ptr_equal(process_find_task(table, 10, 10)->process, fresh);
+    assert_ptr_equal(processes_next_ended(table, now)->process, old);
+    processes_forget(table, old->tasks);
+    assert_ptr_equal(process_find(table, 10), fresh);
+    assert_ptr_equal(process_find_task(table, 10, 10)->process, fresh);
+    assert_int_equal(processes_count(table), 2);
+    end();
+}
+
+TEST(process__a_reused_tid_is_a_new_task_while_the_old_one_waits)
+{
+    struct task *old, *fresh;
+
+    begin(roomy);
+    comm(10, 10, "x", true);
+    fork_record(10, 11, 10, 10);
+    old = process_find_task(table, 10, 11);
+    exit_record(10, 11);
+    fork_record(10, 11, 10, 10);
+    fresh = process_find_task(table, 10, 11);
+    assert_ptr_not_equal(fresh, old);
+    assert_false(fresh->exited);
+    assert_true(old->exited);
+    assert_ptr_equal(processes_next_ended(table, now), old);
+    processes_forget(table, old);
+    assert_ptr_equal(process_find_task(table, 10, 11), fresh);
+    end();
+}
+
+TEST(process__a_fork_into_a_living_pid_ends_the_one_whose_exit_was_lost)
+{
+    struct process *old;
+
+    begin(roomy);
+    comm(1, 1, "init", true);
+    fork_record(10, 10, 1, 1);
+    old = process_find(table, 10);
+    fork_record(10, 10, 1, 1);
+    assert_true(old->exited);
+    assert_ptr_not_equal(process_find(table, 10), old);
+    assert_ptr_equal(processes_next_ended(table, now)->process, old);
+    end();
+}
+
+TEST(process__a_thread_that_execs_becomes_the_first_one)
+{
+    struct task *caller;
+
+    begin(roomy);
+    comm(10, 10, "x", true);
+    fork_record(10, 11, 10, 10);
+    fork_record(10, 12, 10, 10);
+    caller = process_find_task(table, 10, 12);
+    exit_record(10, 10);
+    exit_record(10, 11);
+    comm(10, 10, "after", true);
+    assert_ptr_equal(process_find_task(table, 10, 10), caller);
+    assert_null(process_find_task(table, 10, 12));
+    assert_string_equal(caller->name, "after");
+    assert_false(process_find(table, 10)->exited);
+    processes_forget(table, processes_next_ended(table, now));
+    processes_forget(table, processes_next_ended(table, now));
+    assert_ptr_equal(process_find_task(table, 10, 10), caller);
+    exit_record(10, 10);
+    assert_true(process_find(table, 10)->exited);
+    end();
+}
+
+TEST(process__exec_ends_threads_whose_exit_was_lost)
+{
+    begin(roomy);
+    comm(10, 10, "x", true);
+    fork_record(10, 11, 10, 10);
+    comm(10, 10, "after", true);
+    assert_true(process_find_task(table, 10, 11)->exited);
+    exit_record(10, 10);
+    assert_true(process_find(table, 10)->exited);
+    end();
+}
+
+TEST(process__ended_tasks_come_out_in_the_order_of_their_end)
+{
+    struct feed_record late = {.kind = FEED_EXIT, .pid = 12, .tid = 12, .time_ns = 500};
+    uint64_t before = 0;
+
+    begin(roomy);
+    for (uint32_t pid = 10; pid < 14; pid++)
+        comm(pid, pid, "x", true);
+    exit_record(11, 11);
+    exit_record(10, 10);
+    process_apply(table, &late);
+    exit_record(13, 13);
+    for (int i = 0; i < 4; i++) {
+        struct task *task = processes_next_ended(table, UINT64_MAX);
+
+        assert_true(task->exit_time_ns > before);
+        before = task->exit_time_ns;
+        assert_int_equal(i == 0, task->tid == 12);
+        processes_forget(table, task);
+    }
+    assert_int_equal(processes_count(table), 0);
+    end();
+}
+
+TEST(process__unknown_pids_of_a_replay_are_made_up_without_looking_at_this_machine)
+{
+    struct process *p;
+
+    begin(roomy);
+    p = process_get(table, (uint32_t)getpid());
+    assert_false(p->exited);
+    assert_int_equal(p->space->count, 0);
+    assert_string_equal(p->name, "[unknown]");
+    assert_ptr_equal(process_get_task(table, (uint32_t)getpid(), 5)->process, p);
+    assert_int_equal(p->task_count, 2);
+    end();
+}
+
+TEST(process__a_fork_record_that_comes_late_completes_what_was_made_up)
+{
+    struct process *p;
+
+    begin(roomy);
+    comm(1, 1, "init", true);
+    map(1, 0x1000, 0x2000, 0, "/a");
+    p = process_get(table, 10);
+    fork_record(10, 10, 1, 1);
+    assert_ptr_equal(process_find(table, 10), p);
+    assert_int_equal(p->parent_pid, 1);
+    assert_mappings(10, "1000-2000+0/a");
+    end();
+}
+
+static struct process_limits live_limits(void)
+{
+    struct process_limits limits = roomy;
+
+    limits.live = true;
+    return limits;
+}
+
+TEST(process__a_process_whose_fork_was_lost_is_filled_in_from_proc)
+{
+    struct process *p;
+    struct mapping *m;
+
+    begin(live_limits());
+    p = process_get(table, (uint32_t)getpid());
+    assert_false(p->exited);
+    m = process_find_mapping(p, (uintptr_t)&live_limits);
+    assert_non_null(m);
+    assert_non_null(strstr(m->image->path, "test_process"));
+    assert_string_equal(p->name, "test_process");
+    end();
+}
+
+TEST(process__what_is_gone_from_proc_does_not_stay_for_ever)
+{
+    struct task *task;
+
+    begin(live_limits());
+    exit_record(999999999, 999999999);
+    processes_forget(table, processes_next_ended(table, UINT64_MAX));
+    task = process_get_task(table, 999999999, 999999999); /* its exact time, too late */
+    task->exact_ns = 5;
+    assert_true(task->exited);
+    assert_ptr_equal(processes_next_ended(table, UINT64_MAX), task);
+    processes_forget(table, task);
+    assert_int_equal(processes_count(table), 0);
+
+    comm((uint32_t)getpid(), (uint32_t)getpid(), "x", true);
+    assert_true(process_get_task(table, (uint32_t)getpid(), 999999999)->exited);
+    end();
+}
+
+TEST(process__beyond_the_cap_one_process_stands_for_all)
+{
+    struct process *p;
+    uint32_t at = 0, seen = 0;
+
+    begin((struct process_limits){.processes = 2, .tasks = 100, .mappings = 10});
+    comm(1, 1, "init", true);
+    fork_record(10, 10, 1, 1);
+    while (processes_next(table, &at))
+        seen++;
+    assert_int_equal(seen, 2);
+    assert_false(fork_record(11, 11, 1, 1));
+    assert_false(fork_record(12, 12, 11, 11));
+    assert_int_equal(stats_get(stats, STATS_PROCESSES_DROPPED), 2);
+    p = process_get(table, 11);
+    assert_true(p->overflow);
+    assert_string_equal(p->name, "[too many processes]");
+    assert_ptr_equal(process_get(table, 12), p);
+    assert_ptr_equal(process_get_task(table, 11, 13)->process, p);
+    assert_false(map(11, 0x1000, 0x2000, 0, "/a"));
+    assert_false(comm(11, 11, "name", false));
+    assert_false(comm(11, 11, "name", true));
+    exit_record(11, 11);
+    assert_string_equal(p->name, "[too many processes]");
+    assert_null(process_find_mapping(p, 0x1000));
+    for (at = seen = 0; processes_next(table, &at);)
+        seen++;
+    assert_int_equal(seen, 3);
+    /* room again */
+    exit_record(10, 10);
+    processes_forget(table, processes_next_ended(table, UINT64_MAX));
+    assert_true(fork_record(14, 14, 1, 1));
+    assert_false(process_get(table, 14)->overflow);
+    end();
+}
+
+TEST(process__beyond_the_cap_of_tasks_threads_count_for_the_overflow_process)
+{
+    begin((struct process_limits){.processes = 10, .tasks = 2, .mappings = 10});
+    comm(1, 1, "init", true);
+    fork_record(1, 2, 1, 1);
+    fork_record(1, 3, 1, 1);
+    assert_true(process_get_task(table, 1, 3)->process->overflow);
+    assert_false(fork_record(10, 10, 1, 1));
+    exit_record(1, 3);
+    assert_false(process_find(table, 1)->exited);
+    end();
+}
+
+TEST(process__beyond_the_cap_of_mappings_new_ones_are_counted_and_dropped)
+{
+    begin((struct process_limits){.processes = 10, .tasks = 10, .mappings = 2});
+    comm(1, 1, "x", true);
+    map(1, 0x1000, 0x4000, 0, "/a");
+    map(1, 0x5000, 0x6000, 0, "/b");
+    assert_false(map(1, 0x7000, 0x8000, 0, "/c"));
+    assert_false(map(1, 0x2000, 0x3000, 0, "/c")); /* would split one into two */
+    assert_int_equal(stats_get(stats, STATS_MAPPINGS_DROPPED), 2);
+    assert_mappings(1, "1000-4000+0/a 5000-6000+0/b");
+    assert_true(map(1, 0x1000, 0x6000, 0, "/d"));
+    assert_mappings(1, "1000-6000+0/d");
+    end();
+}
+
+TEST(process__names_longer_than_the_kernels_are_cut)
+{
+    begin(roomy);
+    comm(1, 1, "a name much longer than anything a kernel would send", true);
+    assert_int_equal(strlen(process_find(table, 1)->name), TASK_NAME_BYTES - 1);
+    end();
+}
+
+TEST(process__ten_thousand_children_leave_nothing_behind)
+{
+    begin(roomy);
+    comm(1, 1, "init", true);
+    map(1, 0x1000, 0x2000, 0, "/init");
+    for (uint32_t i = 0; i < 10000; i++) {
+        uint32_t pid = 2 + i % 500;
+
+        fork_record(pid, pid, 1, 1);
+        comm(pid, pid, "child", true);
+        map(pid, 0x1000, 0x2000, 0, "/bin/child");
+        map(pid, 0x5000, 0x8000, 0, "/lib");
+        exit_record(pid, pid);
+        if (i % 100 == 99)
+            for (struct task *task; (task = processes_next_ended(table, now)) != NULL;)
+                processes_forget(table, task);
+    }
+    assert_int_equal(processes_count(table), 1);
+    assert_int_equal(mappings_of("/bin/child"), 0);
+    assert_int_equal(stats_get(stats, STATS_PROCESSES_DROPPED), 0);
+    assert_int_equal(stats_get(stats, STATS_PROCESSES_SEEN), 10001);
+    end();
+}
