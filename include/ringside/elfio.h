@@ -33,6 +33,9 @@ struct elf_file {
     uint64_t eh_frame_hdr_vaddr, eh_frame_hdr_bytes; /* PT_GNU_EH_FRAME; 0 bytes: none */
     uint8_t build_id[BUILD_ID_MAX];
     uint8_t build_id_bytes; /* 0: the file has none */
+    /* private to src/elfio: where the section headers lie; sections == 0 when they lie outside the file */
+    uint64_t section_headers;
+    uint32_t sections, section_names;
 };
 
 struct elf_section {
@@ -49,17 +52,31 @@ int elf_open(struct elf_file *f, int fd, struct err *e);
 int elf_from_memory(struct elf_file *f, const void *data, size_t bytes, struct err *e);
 void elf_release(struct elf_file *f);
 
+/*
+ * Gives the touched pages of a mapped file back; data stays valid and is read again on the next touch. The
+ * kernel maps 64 KiB around each touched page (fault-around; madvise does not stop it), so a few hundred
+ * scattered reads of a large library would otherwise count as tens of megabytes of our resident memory.
+ */
+void elf_drop_pages(const struct elf_file *f);
+
 /* n bytes at a file offset, or NULL when any of them lies outside the file. */
 const void *elf_at(const struct elf_file *f, uint64_t offset, uint64_t n);
 
-/* Section by index; false past the end or when its header or name lies outside the file. */
+/*
+ * Section by index, below f->sections; false past the end, or when its name lies outside the file. Its
+ * contents may lie outside (elf_at says so).
+ */
 bool elf_section_at(const struct elf_file *f, uint32_t index, struct elf_section *out);
 /* First section of that name whose contents lie inside the file (SHT_NOBITS: not found). */
 bool elf_section_find(const struct elf_file *f, const char *name, struct elf_section *out);
 
-/* ELF virtual address of a file offset inside a PT_LOAD segment (executable ones first); false when there is
- * none. */
+/*
+ * ELF virtual address of a file offset inside a PT_LOAD segment (executable ones first); false when there is
+ * none. A mapping starts at a whole page, so an offset in the page in which a segment begins belongs to it as
+ * well.
+ */
 bool elf_offset_to_vaddr(const struct elf_file *f, uint64_t offset, uint64_t *vaddr);
+/* File offset of an address that the file holds bytes for (not .bss); false when there is none. */
 bool elf_vaddr_to_offset(const struct elf_file *f, uint64_t vaddr, uint64_t *offset);
 
 /*
