@@ -1,0 +1,298 @@
+/*
+ * frames.c - CIEs and FDEs taken apart, each field checked against the bytes it lies in
+ */
+#include "frames.h"
+
+#include <dwarf.h>
+#include <string.h>
+
+#include "ringside/base.h"
+
+/* libdw makes room for every register up to the highest one named, and for every remembered state. */
+#define REGISTER_MAX  255U /* x86-64 defines numbers below 145 */
+#define REMEMBER_MAX  32   /* compilers nest one deep */
+#define LEB_BYTES_MAX 10   /* where libdw stops reading one number */
+
+#define CIE_PROGRAM_MAX 4096U
+#define FDE_PROGRAM_MAX (256U << 10)
+
+struct cursor {
+    const uint8_t *at, *end;
+    bool bad; /* something reached past the end; everything read since is 0 */
+};
+
+static uint64_t take(struct cursor *c, unsigned bytes)
+{
+    uint64_t value = 0;
+
+    if (c->bad || (size_t)(c->end - c->at) < bytes) {
+        c->bad = true;
+        return 0;
+    }
+    memcpy(&value, c->at, bytes);
+    c->at += bytes;
+    return value;
+}
+
+static void skip(struct cursor *c, uint64_t bytes)
+{
+    if (c->bad || (uint64_t)(c->end - c->at) < bytes)
+        c->bad = true;
+    else
+        c->at += bytes;
+}
+
+static uint64_t take_leb(struct cursor *c, bool is_signed)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < LEB_BYTES_MAX; i++) {
+        uint64_t byte = take(c, 1);
+
+        value |= (byte & 0x7f) << (7 * i);
+        if (byte & 0x80)
+            continue;
+        if (is_signed && (byte & 0x40) && 7 * (i + 1) < 64)
+            value |= ~0ULL << (7 * (i + 1));
+        return value;
+    }
+    c->bad = true;
+    return 0;
+}
+
+/*
+ * Operands of DW_CFA_* instructions whose upper two bits are 0: digits are bytes, u and s LEB128 numbers, r a
+ * register, b a block. The ones left out are refused: DW_CFA_set_loc (an encoded address, which eval.c could
+ * not copy) and those of other processors.
+ */
+static const char *const operands[] = {
+    [DW_CFA_nop] = "",
+    [DW_CFA_advance_loc1] = "1",
+    [DW_CFA_advance_loc2] = "2",
+    [DW_CFA_advance_loc4] = "4",
+    [DW_CFA_offset_extended] = "ru",
+    [DW_CFA_restore_extended] = "r",
+    [DW_CFA_undefined] = "r",
+    [DW_CFA_same_value] = "r",
+    [DW_CFA_register] = "rr",
+    [DW_CFA_remember_state] = "",
+    [DW_CFA_restore_state] = "",
+    [DW_CFA_def_cfa] = "ru",
+    [DW_CFA_def_cfa_register] = "r",
+    [DW_CFA_def_cfa_offset] = "u",
+    [DW_CFA_def_cfa_expression] = "b",
+    [DW_CFA_expression] = "rb",
+    [DW_CFA_offset_extended_sf] = "rs",
+    [DW_CFA_def_cfa_sf] = "rs",
+    [DW_CFA_def_cfa_offset_sf] = "s",
+    [DW_CFA_val_offset] = "ru",
+    [DW_CFA_val_offset_sf] = "rs",
+    [DW_CFA_val_expression] = "rb",
+    [DW_CFA_GNU_args_size] = "u",
+    [DW_CFA_GNU_negative_offset_extended] = "ru",
+};
+
+static void take_operand(struct cursor *c, char kind)
+{
+    switch (kind) {
+    case 'r':
+        if (take_leb(c, false) > REGISTER_MAX)
+            c->bad = true;
+        return;
+    case 'u':
+    case 's':
+        take_leb(c, false);
+        return;
+    case 'b':
+        skip(c, take_leb(c, false));
+        return;
+    default:
+        skip(c, (uint64_t)(kind - '0'));
+    }
+}
+
+static bool program_is_sound(const uint8_t *program, size_t bytes)
+{
+    struct cursor c = {.at = program, .end = program + bytes};
+    int remembered = 0;
+
+    while (c.at < c.end && !c.bad) {
+        uint8_t op = *c.at++;
+        const char *kind = "";
+
+        if (op >> 6 == DW_CFA_offset >> 6)
+            kind = "u";
+        else if (op >> 6 == 0)
+            kind = op < ARRAY_LEN(operands) ? operands[op] : NULL;
+        if (!kind)
+            return false;
+        for (; *kind; kind++)
+            take_operand(&c, *kind);
+        remembered += op == DW_CFA_remember_state;
+        remembered -= op == DW_CFA_restore_state;
+        if (remembered < 0 || remembered > REMEMBER_MAX)
+            return false;
+    }
+    return !c.bad;
+}
+
+/* Bytes of an encoded pointer's value; 0 for forms no x86-64 tool writes in frames. */
+static unsigned encoded_bytes(uint8_t encoding)
+{
+    switch (encoding & 0x0f) {
+    case DW_EH_PE_absptr:
+    case DW_EH_PE_udata8:
+    case DW_EH_PE_sdata8:
+        return 8;
+    case DW_EH_PE_udata4:
+    case DW_EH_PE_sdata4:
+        return 4;
+    case DW_EH_PE_udata2:
+    case DW_EH_PE_sdata2:
+        return 2;
+    default:
+        return 0;
+    }
+}
+
+static uint64_t take_encoded(struct cursor *c, const struct frames *f, uint8_t encoding)
+{
+    uint64_t here = f->vaddr + (uint64_t)(c->at - f->data);
+    unsigned bytes = encoded_bytes(encoding);
+    uint64_t value = take(c, bytes);
+
+    if ((encoding & DW_EH_PE_signed) && bytes < 8 && value >> (8 * bytes - 1))
+        value |= ~0ULL << (8 * bytes);
+    if ((encoding & 0x70) == DW_EH_PE_pcrel)
+        return value + here;
+    if ((encoding & 0xf0) != DW_EH_PE_absptr || !bytes)
+        c->bad = true;
+    return value;
+}
+
+/* What the letters of an augmentation say; false for one whose FDEs cannot be read. */
+static bool take_augmentation(struct cursor *c, const char *letters, struct frames_cie *out)
+{
+    struct cursor data;
+    uint64_t bytes;
+    uint8_t encoding;
+
+    out->encoding = DW_EH_PE_absptr;
+    if (!*letters)
+        return true;
+    if (*letters++ != 'z') /* "eh" of GCC 2, or unknown: its data has no length */
+        return false;
+    out->sized = true;
+    bytes = take_leb(c, false);
+    data = *c;
+    skip(c, bytes);
+    if (c->bad)
+        return false;
+    data.end = c->at;
+    for (; *letters; letters++) {
+        if (*letters == 'S')
+            out->signal = true;
+        else if (*letters == 'R')
+            out->encoding = (uint8_t)take(&data, 1);
+        else if (*letters == 'L')
+            take(&data, 1);
+        else if (*letters == 'P') {
+            encoding = (uint8_t)take(&data, 1);
+            skip(&data, encoded_bytes(encoding));
+            data.bad |= !encoded_bytes(encoding);
+        } else
+            break; /* the length covers what is not known */
+    }
+    return !data.bad;
+}
+
+/* The part of an entry behind its length and id. */
+static bool read_cie(struct cursor c, bool debug, struct frames_cie *out)
+{
+    uint64_t version = take(&c, 1);
+    const char *letters = (const char *)c.at;
+    const uint8_t *end = c.bad ? NULL : memchr(c.at, 0, (size_t)(c.end - c.at));
+
+    *out = (struct frames_cie){0};
+    if (!end || (version != 1 && version != 3 && !(version == 4 && debug)))
+        return false;
+    c.at = end + 1;
+    if (version == 4 && (take(&c, 1) != 8 || take(&c, 1) != 0)) /* address size, segment selector size */
+        return false;
+    out->code_align = take_leb(&c, false);
+    out->data_align = (int64_t)take_leb(&c, true);
+    out->return_column = version == 1 ? take(&c, 1) : take_leb(&c, false);
+    if (!take_augmentation(&c, letters, out) || c.bad || out->return_column > REGISTER_MAX)
+        return false;
+    out->program = c.at;
+    out->program_bytes = (size_t)(c.end - c.at);
+    return out->program_bytes <= CIE_PROGRAM_MAX && program_is_sound(out->program, out->program_bytes);
+}
+
+struct entry {
+    struct cursor body; /* behind the id */
+    uint64_t id;
+    uint64_t id_offset; /* of the id field in the section */
+    bool is_cie;
+};
+
+/* Splits off length and id; false when there is no further entry. */
+static bool read_entry(const struct frames *f, uint64_t offset, struct entry *out, uint64_t *next)
+{
+    struct cursor c = {.at = f->data + MIN_OF(offset, f->bytes), .end = f->data + f->bytes};
+    uint64_t length = take(&c, 4);
+    bool wide = length == 0xffffffff;
+
+    if (wide)
+        length = take(&c, 8);
+    if (c.bad || length == 0 || length > (uint64_t)(c.end - c.at))
+        return false;
+    c.end = c.at + length;
+    *next = (uint64_t)(c.end - f->data);
+    out->id_offset = (uint64_t)(c.at - f->data);
+    /* The id has four bytes in .eh_frame even when the length has eight (LSB 10.6.1); libdw and gas disagree,
+     * nobody writes it. */
+    if (wide && !f->debug)
+        c.bad = true;
+    out->id = take(&c, wide ? 8 : 4);
+    out->is_cie = f->debug ? out->id == (wide ? ~0ULL : 0xffffffffULL) : out->id == 0;
+    out->body = c;
+    return true;
+}
+
+static bool read_fde(const struct frames *f, struct entry *e, struct frames_fde *out)
+{
+    struct cursor c = e->body;
+    struct entry cie;
+    uint64_t next;
+
+    if (!f->debug && e->id > e->id_offset)
+        return false;
+    out->cie_offset = f->debug ? e->id : e->id_offset - e->id;
+    if (!read_entry(f, out->cie_offset, &cie, &next) || !cie.is_cie ||
+        !read_cie(cie.body, f->debug, &out->cie))
+        return false;
+    out->start = take_encoded(&c, f, out->cie.encoding);
+    out->end = out->start + take_encoded(&c, f, out->cie.encoding & 0x0f);
+    if (out->cie.sized)
+        skip(&c, take_leb(&c, false));
+    if (c.bad || out->end <= out->start)
+        return false;
+    out->program = c.at;
+    out->program_bytes = (size_t)(c.end - c.at);
+    return out->program_bytes <= FDE_PROGRAM_MAX && program_is_sound(out->program, out->program_bytes);
+}
+
+enum frames_entry frames_read(const struct frames *f, uint64_t offset, struct frames_fde *out, uint64_t *next)
+{
+    struct entry e;
+
+    if (!read_entry(f, offset, &e, next))
+        return FRAMES_END;
+    if (e.body.bad)
+        return FRAMES_BAD;
+    if (e.is_cie)
+        return FRAMES_CIE;
+    out->offset = offset;
+    return read_fde(f, &e, out) ? FRAMES_FDE : FRAMES_BAD;
+}
