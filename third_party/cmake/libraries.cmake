@@ -13,5 +13,9 @@ target_link_libraries(iberty INTERFACE ${LIBIBERTY})
 target_include_directories(iberty SYSTEM INTERFACE ${LIBIBERTY_INCLUDE}/libiberty)
 
 if(RINGSIDE_JEMALLOC AND NOT RINGSIDE_SANITIZE)
-  pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
+  # The archive: the shared library needs libstdc++, which would cost every start 2 ms of dynamic linking.
+  find_library(JEMALLOC NAMES libjemalloc_pic.a REQUIRED)
+  find_package(Threads REQUIRED)
+  add_library(jemalloc INTERFACE)
+  target_link_libraries(jemalloc INTERFACE ${JEMALLOC} Threads::Threads m)
 endif()
