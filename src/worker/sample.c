@@ -3,86 +3,13 @@
  *
  * The per-sample path: once warm it allocates nothing and makes no system call.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "worker_private.h"
-
-/* An ELF entry point and what follows it until its first call returns: where code without CFI ends a stack.
- */
-#define ENTRY_BYTES 64
-
-/* ---- the finder: what an address of the walked process means ---- */
-
-static struct pc_entry *cache_slot(struct worker *w, uint64_t addr, uint32_t epoch)
-{
-    uint64_t h = (addr ^ (uint64_t)epoch * 0x9e3779b1U) * 0x9e3779b97f4a7c15ULL;
-
-    return &w->pc_cache[h >> (64 - __builtin_ctz(PC_CACHE_ENTRIES))];
-}
-
-static void resolve(struct worker *w, uint64_t addr, struct pc_entry *entry)
-{
-    static const struct cfi_rule no_rule = {.cfa = CFI_NONE};
-    struct mapping *m = process_find_mapping(w->walking, addr);
-    const struct elf_file *elf;
-    uint64_t elf_addr;
-
-    *entry = (struct pc_entry){
-        .pc = addr,
-        .epoch = w->walking->space->epoch,
-        .rule = &no_rule,
-        .where = word_pseudo(PSEUDO_UNMAPPED),
-    };
-    stats_add(w->stats, STATS_PC_CACHE_MISSES, 1);
-    if (!m)
-        return;
-    entry->executable = true;
-    elf_addr = mapping_to_elf(w->images, m, addr);
-    if (m->image->kind == IMAGE_ANON) {
-        entry->where = word_of(m->image->id, 0); /* addresses of generated code mean nothing by themselves */
-        return;
-    }
-    entry->where = word_of(m->image->id, elf_addr);
-    entry->rule = image_rule(w->images, m->image, elf_addr);
-    elf = image_elf(w->images, m->image);
-    entry->entry = elf && elf_addr - elf->entry < ENTRY_BYTES;
-    /* Reading the file may have replaced nothing but the rule's image; the space is as it was. */
-}
-
-static void find_site(void *ctx, uint64_t addr, struct unwind_site *out)
-{
-    struct worker *w = ctx;
-    struct pc_entry *entry = cache_slot(w, addr, w->walking->space->epoch);
-
-    if (entry->pc != addr || entry->epoch != w->walking->space->epoch)
-        resolve(w, addr, entry);
-    out->rule = entry->rule;
-    out->where = entry->where;
-    out->executable = entry->executable;
-    out->entry = entry->entry;
-}
-
-static size_t read_code(void *ctx, uint64_t addr, uint8_t *out, size_t n)
-{
-    struct worker *w = ctx;
-    struct mapping *m = process_find_mapping(w->walking, addr);
-    const uint8_t *code;
-    size_t have = 0;
-
-    if (!m || m->image->kind == IMAGE_ANON)
-        return 0;
-    code = image_code(w->images, m->image, mapping_to_elf(w->images, m, addr), n, &have);
-    if (code)
-        memcpy(out, code, have);
-    return have;
-}
 
 void worker_forget_code(struct worker *w)
 {
     uint32_t at = 0;
 
-    memset(w->pc_cache, 0, PC_CACHE_ENTRIES * sizeof(*w->pc_cache));
+    finder_forget(&w->finder);
     for (struct process *p; (p = processes_next(w->processes, &at));)
         for (struct task *t = p->tasks; t; t = t->next)
             if (t->splice)
@@ -116,10 +43,9 @@ static enum unwind_stop walk(struct worker *w, struct task *task, const struct f
                              uint32_t *count)
 {
     struct unwind_input in = {.regs = &s->regs, .stack = s->stack, .stack_bytes = s->stack_bytes};
-    struct unwind_finder finder = {.find = find_site, .code = read_code, .ctx = w};
+    struct unwind_finder finder = finder_for(&w->finder, task->process);
     enum unwind_stop stop;
 
-    w->walking = task->process;
     stop = unwind_walk(&in, &finder, w->frames, UNWIND_MAX_FRAMES, count);
     if (stop == UNWIND_DONE && copy_was_full(w, s))
         splice_remember(task, w->frames, *count);

@@ -38,7 +38,7 @@ static void worker_init(struct worker *w, const struct worker_config *config, st
     w->processes = processes_new(&process_limits, w->images, w->stats);
     w->symbols = symbols_new(&symbols_config, w->images, w->stats);
     w->stacks = stacks_new(&stacks_limits);
-    w->pc_cache = base_calloc(PC_CACHE_ENTRIES, sizeof(*w->pc_cache));
+    finder_init(&w->finder, w->images, w->stats);
     w->frames = base_alloc(UNWIND_MAX_FRAMES * sizeof(*w->frames));
     w->words = base_alloc(WORKER_FRAMES_MAX * sizeof(*w->words));
     map64_init(&w->owner_index);
@@ -57,7 +57,7 @@ static void worker_release(struct worker *w)
     map64_release(&w->owner_index);
     strtab_release(&w->strings);
     free(w->owner);
-    free(w->pc_cache);
+    finder_release(&w->finder);
     free(w->frames);
     free(w->words);
 }

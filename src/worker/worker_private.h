@@ -2,7 +2,7 @@
  * worker_private.h - the worker's state, shared by its files
  *
  *   worker.c   the loop: records, periods, the end
- *   sample.c   a sample to frame words (with pc_cache.c and splice.c)
+ *   sample.c   a sample to frame words (with finder.c and splice.c)
  *   owner.c    whom a stack belongs to: the label sets of a period
  *   account.c  CPU time that was not sampled
  *   export.c   the period's counts to a finished profile
@@ -23,6 +23,7 @@
 #include "ringside/unwind.h"
 #include "ringside/worker.h"
 
+#include "finder.h"
 #include "word.h"
 
 /* Kernel and user frames of one sample, and the mark at the root. */
@@ -33,16 +34,6 @@ struct owner {
     uint32_t process_name, thread_name; /* in worker.strings */
 };
 
-struct pc_entry {
-    uint64_t pc;
-    uint64_t where;
-    const struct cfi_rule *rule;
-    uint32_t epoch; /* 0: empty */
-    bool executable, entry;
-};
-
-#define PC_CACHE_ENTRIES 8192
-
 struct worker {
     const struct worker_config *config;
     struct feed *feed;
@@ -52,8 +43,7 @@ struct worker {
     struct symbols *symbols;
     struct stacks *stacks;
 
-    struct pc_entry *pc_cache;
-    struct process *walking; /* whose stack is being walked */
+    struct finder finder;
     struct unwind_frame *frames;
     uint64_t *words;
     uint64_t first_sample_words; /* unused slots are never read */
