@@ -123,11 +123,14 @@ def ringside():
 def fixture(name):
     path = pathlib.Path(paths.fixtures) / name
     require("fixtures", path.exists(), f"fixture {name} was not built")
+    for library in pathlib.Path(paths.fixtures).glob("*.so"):  # programs look for theirs beside themselves
+        _stage(library)
     return _stage(path)
 
 
 def fixtures_like(pattern):
-    return sorted(p.name for p in pathlib.Path(paths.fixtures).glob(pattern) if os.access(p, os.X_OK) and p.is_file())
+    return sorted(p.name for p in pathlib.Path(paths.fixtures).glob(pattern) if os.access(p, os.X_OK) and p.is_file()
+                  and p.suffix not in (".so", ".new", ".log"))
 
 
 def tool(name):
