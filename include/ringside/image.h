@@ -23,7 +23,8 @@ enum image_kind {
     IMAGE_FILE,
     IMAGE_VDSO,
     IMAGE_KERNEL, /* all kernel addresses; symbols from /proc/kallsyms */
-    IMAGE_ANON,   /* executable memory without a file: JIT code, trampolines */
+    IMAGE_ANON,   /* executable memory without a file: JIT code, trampolines; one image for all without a name
+                   */
 };
 
 #define IMAGE_ID_BITS 16
@@ -32,7 +33,7 @@ enum image_kind {
 struct image {
     uint32_t id;
     enum image_kind kind;
-    char *path; /* as the first process that mapped it saw it; "[vdso]", "[anon]"... */
+    char *path; /* as the first process that mapped it saw it, without " (deleted)"; "[vdso]", "[anon]"... */
     uint8_t build_id[BUILD_ID_MAX];
     uint8_t build_id_bytes;
     uint32_t mappings; /* how many mappings show it now */
@@ -40,11 +41,15 @@ struct image {
     /* private to src/image: */
     int fd; /* -1: not open (any more) */
     uint8_t state;
+    uint32_t pid;      /* of the process that mapped it first */
+    uint32_t seen;     /* how often it was mapped */
+    uint64_t last_use; /* counts images_map() calls */
     uint64_t dev, inode, bytes, mtime_ns;
     struct elf_file elf;
     struct cfi *cfi;
-    struct err *error; /* why it cannot be read */
-    void *symbols;     /* owned by the symbol module, see image_symbols_slot */
+    struct cfi_counts counted; /* rows already in the statistics */
+    struct err *error;         /* why it cannot be read */
+    void *symbols;             /* owned by the symbol module, see image_symbols_slot */
     void (*symbols_free)(void *symbols);
 };
 
@@ -61,6 +66,7 @@ struct image_ref {
     uint64_t dev, inode;     /* 0: not known */
     const uint8_t *build_id; /* build_id_bytes == 0: not known */
     uint8_t build_id_bytes;
+    uint64_t start, end; /* of the mapping, when known: finds deleted files through /proc/PID/map_files */
 };
 
 struct images;
@@ -102,8 +108,8 @@ const uint8_t *image_code(struct images *t, struct image *i, uint64_t elf_addr, 
 
 /*
  * After a period was exported: forgets images that no mapping shows and no stack refers to (used == false),
- * the oldest first, until at most keep remain. Returns how many went; when not 0, rules handed out before are
- * gone.
+ * the least lately mapped first, until at most keep images of files remain. Returns how many went; when not
+ * 0, rules handed out before are gone.
  */
 uint32_t images_trim(struct images *t, uint32_t keep);
 /* Clears every `used` mark. */

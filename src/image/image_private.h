@@ -1,0 +1,59 @@
+/*
+ * image_private.h - what the files of this module share
+ */
+#ifndef RINGSIDE_IMAGE_PRIVATE_H
+#define RINGSIDE_IMAGE_PRIVATE_H
+
+#include <sys/stat.h>
+
+#include "ringside/base.h"
+#include "ringside/image.h"
+
+enum image_state {
+    IMAGE_STATE_NEW,      /* open, or closed again at the limit; not read yet */
+    IMAGE_STATE_UNOPENED, /* could not be opened; tried again when it is mapped again */
+    IMAGE_STATE_READ,     /* elf is valid */
+    IMAGE_STATE_FAILED,   /* not an ELF file of ours, or another than was mapped */
+};
+
+struct images {
+    struct image_limits limits;
+    struct stats *stats;
+    struct image **image; /* by id; [IMAGE_ID_NONE] and freed ones are NULL */
+    uint32_t ids, cap;    /* ids handed out so far, and room in image[] */
+    uint32_t files;       /* images beside the fixed ones */
+    uint32_t *free_id;
+    uint32_t free_ids;
+    struct map64 index; /* hash of an identity -> id; what is found is compared */
+    struct image *anon, *kernel, *vdso, *overflow;
+    uint64_t clock;
+    uint32_t *open_id; /* ring of limits.open_files ids, in the order they were opened */
+    uint32_t open_at;
+};
+
+/* A file somebody mapped: what is known to tell it from others, and where it may be found. */
+struct wanted_file {
+    const char *path;
+    uint32_t pid;
+    uint64_t start, end;
+    uint64_t dev, inode;      /* inode 0: not known */
+    uint64_t bytes, mtime_ns; /* as found before; bytes 0: not known */
+    const uint8_t *build_id;
+    uint8_t build_id_bytes;
+    bool check_build_id; /* now; else the caller does when it reads the file found under its own path */
+};
+
+/* Descriptor of the file, with *st filled; -1 with *e, which tells of the first place that was tried. */
+int wanted_open(const struct wanted_file *w, struct stat *st, struct err *e);
+
+static inline uint64_t stat_mtime_ns(const struct stat *st)
+{
+    return (uint64_t)st->st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_mtim.tv_nsec;
+}
+
+/* Puts an image under its build id; where another one has that, it stays. */
+void images_index_build_id(struct images *t, const struct image *i);
+/* What was opened turned out to be another file. */
+void images_forget_inode(struct images *t, struct image *i);
+
+#endif
