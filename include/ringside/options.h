@@ -16,6 +16,7 @@ struct options {
     const char *service;       /* -S; default: the command's base name */
     const char *output;        /* -O; NULL: profiles are not written */
     bool wait;                 /* --wait */
+    bool wait_set;             /* --wait or --no-wait was asked for: the shape of -O implies nothing */
     uint32_t upload_period_s;  /* -u */
     uint32_t frequency_hz;     /* --frequency */
     uint32_t stack_bytes;      /* --stack-sample-size, rounded down to a multiple of 8 */
@@ -34,6 +35,7 @@ struct options {
  */
 int options_parse(struct options *o, int argc, char **argv, char **envp, struct err *e);
 
+/* --help. */
 void options_print_help(FILE *to);
 /* Markdown of docs/commands.md, generated. */
 void options_print_commands_page(FILE *to);
