@@ -1,0 +1,179 @@
+/*
+ * batch.c - which of the symbols that cover an address names it
+ *
+ * 1. One with a size that covers the address before one without a size, which reaches up to the next symbol.
+ * 2. A function before a label of assembly (NOTYPE).
+ * 3. The innermost, that is the one that starts last: assembly nests functions.
+ * 4. Of several at one address (aliases): the visible before the local, as local ones are a library's inner
+ * names; then fewest leading underscores (write, not __write: what the source says); then strong before weak,
+ * then the shortest, then the alphabetically first, so that the choice does not depend on the table's order.
+ */
+#include "batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ringside/base.h"
+
+#define WORK_MAX                                                                                             \
+    (1ULL << 24) /* a second at worst; a pass over a browser's symbols takes a few hundred thousand */
+#define NAME_LOOKED_AT 256 /* bytes, when aliases are compared */
+
+void batch_init(struct batch *b, const uint64_t *addrs, uint32_t n)
+{
+    b->slot = base_calloc(n, sizeof(*b->slot));
+    b->addr = base_alloc(n * sizeof(*b->addr));
+    b->n = n;
+    b->work = WORK_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        b->addr[i] = b->slot[i].addr = addrs[i];
+        b->slot[i].to = UINT64_MAX;
+    }
+}
+
+void batch_release(struct batch *b)
+{
+    free(b->slot);
+    free(b->addr);
+    *b = (struct batch){0};
+}
+
+/* Without a branch that depends on the data: a pass over a table is mostly this, and half of the branches
+ * would be mispredicted. */
+uint32_t batch_lower_bound(const struct batch *b, uint64_t addr)
+{
+    const uint64_t *low = b->addr;
+    uint32_t count = b->n;
+
+    if (!count)
+        return 0;
+    while (count > 1) {
+        uint32_t half = count / 2;
+
+        low += -(size_t)(low[half - 1] < addr) & half;
+        count -= half;
+    }
+    return (uint32_t)(low - b->addr) + (*low < addr);
+}
+
+/* Noted in the two slots next to it, i being the first at or above; batch_settle() carries it on to the
+ * others. */
+static void note_boundary(struct batch *b, uint32_t i, uint64_t addr)
+{
+    if (i < b->n && addr > b->slot[i].from)
+        b->slot[i].from = addr;
+    if (i > 0 && addr < b->slot[i - 1].to)
+        b->slot[i - 1].to = addr;
+}
+
+void batch_boundary(struct batch *b, uint64_t addr)
+{
+    note_boundary(b, batch_lower_bound(b, addr), addr);
+}
+
+/* _Z and _R begin mangled names: their underscore is none of the name's. */
+static uint32_t underscores(const char *name)
+{
+    if (name[0] == '_' && (name[1] == 'Z' || name[1] == 'R'))
+        return 0;
+    return (uint32_t)strspn(name, "_");
+}
+
+static bool better_alias(const struct candidate *a, const struct candidate *b)
+{
+    uint32_t ua, ub;
+    size_t na, nb;
+
+    if (a->local != b->local)
+        return b->local;
+    ua = underscores(a->name);
+    ub = underscores(b->name);
+    if (ua != ub)
+        return ua < ub;
+    if (a->weak != b->weak)
+        return b->weak;
+    na = strnlen(a->name, NAME_LOOKED_AT);
+    nb = strnlen(b->name, NAME_LOOKED_AT);
+    if (na != nb)
+        return na < nb;
+    return strncmp(a->name, b->name, NAME_LOOKED_AT) < 0;
+}
+
+static bool better(const struct candidate *a, const struct candidate *b)
+{
+    if (!b->name)
+        return true;
+    if (a->function != b->function)
+        return a->function;
+    if (a->start != b->start)
+        return a->start > b->start;
+    return better_alias(a, b);
+}
+
+/* Without sizes it is the nearest that counts, function or not. */
+static bool nearer(const struct candidate *a, const struct candidate *b)
+{
+    if (!b->name || a->start != b->start)
+        return !b->name || a->start > b->start;
+    if (a->function != b->function)
+        return a->function;
+    return better_alias(a, b);
+}
+
+bool batch_offer(struct batch *b, const struct candidate *c)
+{
+    uint32_t first = batch_lower_bound(b, c->start), i = first;
+
+    note_boundary(b, first, c->start);
+    if (!c->sized) {
+        if (first < b->n && nearer(c, &b->slot[first].below))
+            b->slot[first].below = *c;
+        return b->work-- > 1;
+    }
+    for (; i < b->n && b->addr[i] < c->end; i++)
+        if (better(c, &b->slot[i].sized))
+            b->slot[i].sized = *c;
+    note_boundary(b, i, c->end);
+    if (b->work <= i - first + 1)
+        return false;
+    b->work -= i - first + 1;
+    return true;
+}
+
+static void carry_on(struct batch *b)
+{
+    for (uint32_t i = 1; i < b->n; i++) {
+        struct batch_slot *s = &b->slot[i], *before = s - 1;
+
+        s->from = MAX_OF(s->from, before->from);
+        if (before->below.name && nearer(&before->below, &s->below))
+            s->below = before->below;
+    }
+    for (uint32_t i = b->n; i-- > 1;)
+        b->slot[i - 1].to = MIN_OF(b->slot[i - 1].to, b->slot[i].to);
+}
+
+void batch_settle(struct batch *b)
+{
+    carry_on(b);
+    for (uint32_t i = 0; i < b->n; i++) {
+        struct batch_slot *s = &b->slot[i];
+
+        if (s->name)
+            continue;
+        if (s->sized.name)
+            s->name = s->sized.name;
+        /* What lies behind another symbol's start or end belongs to that one, or to none. */
+        else if (s->below.name && s->below.start == s->from && s->addr < s->below.end)
+            s->name = s->below.name;
+    }
+}
+
+uint32_t batch_unnamed(const struct batch *b)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < b->n; i++)
+        n += b->slot[i].name == NULL;
+    return n;
+}
