@@ -84,6 +84,9 @@ static enum unwind_stop check_progress(struct walk *w, const struct cfi_rule *ru
 
     if (sp > w->sp && !(rule->signal_frame && outside))
         return UNWIND_GOES_ON;
+    /* glibc's vfork() takes its return address off the stack into a register before the system call. */
+    if (sp == w->sp && w->at == 0 && rule->full && rule->full->reg[ARCH_REG_PC].how == CFI_HOW_REG)
+        return UNWIND_GOES_ON;
     if (!rule->signal_frame || !outside || w->stack.left)
         return UNWIND_NO_PROGRESS;
     w->stack.left = true;

@@ -79,6 +79,13 @@ static void note_main_image(struct worker *w, struct process *p)
         w->main_image = p->space->mapping[0].image->id;
 }
 
+/* In the middle of execve() the registers are the old program's, its memory is gone: the kernel frames are
+ * all there is. */
+static bool has_user_state(const struct feed_sample *s)
+{
+    return s->regs.known && (s->stack_bytes || !s->kernel_frames);
+}
+
 void worker_take_sample(struct worker *w, const struct feed_record *r)
 {
     struct task *task = process_get_task(w->processes, r->pid, r->tid);
@@ -88,7 +95,7 @@ void worker_take_sample(struct worker *w, const struct feed_record *r)
 
     stats_add(w->stats, STATS_SAMPLES, 1);
     note_main_image(w, task->process);
-    if (s->regs.known) {
+    if (has_user_state(s)) {
         n = add_user_frames(w, task, s, n);
     } else {
         stats_add(w->stats, STATS_STACKS_NO_USER, 1);

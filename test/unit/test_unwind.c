@@ -75,6 +75,24 @@ TEST(unwind__frame_pointer_is_restored_for_callers_that_need_it)
     assert_int_equal(w.count, 3);
 }
 
+/* glibc's vfork(): "pop rdi; syscall", described as CFA = rsp + 0, return address in rdi. */
+TEST(unwind__leaf_may_keep_its_return_address_in_a_register)
+{
+    static struct cfi_full full;
+    struct cfi_rule vfork_rule = {.cfa = CFI_FULL, .full = &full};
+
+    full.cfa = (struct cfi_place){.how = CFI_HOW_REG, .reg = ARCH_REG_SP};
+    full.reg[ARCH_REG_PC] = (struct cfi_place){.how = CFI_HOW_REG, .reg = ARCH_REG_RDI};
+    start_at(F + 3);
+    world_add(&w, F, vfork_rule);
+    world_add(&w, G, (struct cfi_rule)RULE_RSP(16));
+    w.regs.r[ARCH_REG_RDI] = G + 7;
+    w.word[1] = START + 1;
+    assert_int_equal(world_walk(&w), UNWIND_DONE);
+    assert_int_equal(w.count, 3);
+    assert_frame(1, G + 7, UNWIND_BY_ROW);
+}
+
 /* GCC leaves the restore rule for rbp out of epilogues: after "pop rbp" the slot lies below SP and may be
  * overwritten. */
 TEST(unwind__register_popped_from_slot_below_sp_is_live)
