@@ -10,6 +10,7 @@ What the tests stand on: `run()` starts a command and tells its exit status, out
 import argparse
 import atexit
 import contextlib
+import functools
 import os
 import pathlib
 import pwd
@@ -310,14 +311,18 @@ def profile_run(argv, user=ME, options=("--frequency", "999"), timeout=120, stat
 
 # ---- the base of the tests ----
 
+def each_user(test):
+    """A test method that takes a user, once for each worth trying."""
+    @functools.wraps(test)
+    def for_each(self):
+        for user in USERS:
+            with self.subTest(user=user.name):
+                test(self, user)
+    return for_each
+
+
 class KernelTest(unittest.TestCase):
     longMessage = True
-
-    def for_users(self, users=None):
-        """Each user worth trying, as a subtest."""
-        for user in users or USERS:
-            with self.subTest(user=user.name):
-                yield user
 
     def start(self, argv, user=ME, **more):
         """A command that is certainly gone when the test is over."""

@@ -3,18 +3,18 @@
 import os
 import textwrap
 
-from harness import (KERNEL_NOT_PERMITTED, KernelTest, NOT_SAMPLED, fixture, main, new_folder, paranoid, profile_run,
+from harness import (each_user, KERNEL_NOT_PERMITTED, KernelTest, NOT_SAMPLED, fixture, main, new_folder, paranoid, profile_run,
                      profilers, python3, ringside, run, setUpModule, wait_for)  # noqa: F401
 
 
 class Shares(KernelTest):
-    def test_split_program_is_reported_as_built(self):
-        for user in self.for_users():
-            profile, result = profile_run([fixture("split"), "3000"], user)
-            self.assertTotal(profile, result)
-            for name, share in (("sixty", 0.6), ("thirty", 0.3), ("ten", 0.1)):
-                got = profile.total_s(lambda stack, labels: name in stack) / profile.total_s()
-                self.assertShare(got, share, 0.02, profile)
+    @each_user
+    def test_split_program_is_reported_as_built(self, user):
+        profile, result = profile_run([fixture("split"), "3000"], user)
+        self.assertTotal(profile, result)
+        for name, share in (("sixty", 0.6), ("thirty", 0.3), ("ten", 0.1)):
+            got = profile.total_s(lambda stack, labels: name in stack) / profile.total_s()
+            self.assertShare(got, share, 0.02, profile)
 
     def test_default_rate_reports_the_same_shares(self):
         """At 99 Hz three seconds are 300 samples: wider bounds, the same total."""
@@ -26,27 +26,28 @@ class Shares(KernelTest):
 
 
 class ShortProcesses(KernelTest):
-    def test_a_thousand_short_children_are_accounted_for(self):
-        for user in self.for_users():
-            for options in ((), ("--frequency", "999")):
-                with self.subTest(options=options):
-                    profile, result = profile_run([fixture("children"), "1000", "3"], user, options)
-                    self.assertTotal(profile, result, 0.02, slack_s=0.05)
-                    own = profile.total_s(lambda stack, labels: labels.get("process_name") == "children")
-                    self.assertGreater(own, 0.9 * profile.total_s(), "under the children's own name")
-                    self.assertIn(NOT_SAMPLED, {stack[0] for stack, _, _ in profile.samples})
-                    if not options:
-                        self.assertGreater(profile.frame_s(NOT_SAMPLED), 0.5 * profile.total_s(), profile.top())
+    @each_user
+    def test_a_thousand_short_children_are_accounted_for(self, user):
+        for options in ((), ("--frequency", "999")):
+            with self.subTest(options=options):
+                profile, result = profile_run([fixture("children"), "1000", "3"], user, options)
+                self.assertTotal(profile, result, 0.02, slack_s=0.05)
+                own = profile.total_s(lambda stack, labels: labels.get("process_name") == "children")
+                self.assertGreater(own, 0.9 * profile.total_s(), "under the children's own name")
+                self.assertIn(NOT_SAMPLED, {stack[0] for stack, _, _ in profile.samples})
+                if not options:
+                    self.assertGreater(profile.frame_s(NOT_SAMPLED), 0.5 * profile.total_s(), profile.top())
 
-    def test_tree_of_shell_commands_is_accounted_for(self):
+    @each_user
+    def test_tree_of_shell_commands_is_accounted_for(self, user):
         script = "i=0; while [ $i -lt 300 ]; do head -c 200000 /dev/zero | gzip -c >/dev/null; i=$((i+1)); done"
-        for user in self.for_users():
-            profile, result = profile_run(["sh", "-c", script], user)
-            self.assertTotal(profile, result, 0.02, slack_s=0.05)
-            names = profile.labels("process_name")
-            self.assertTrue({"sh", "gzip", "head"} <= names, names)
+        profile, result = profile_run(["sh", "-c", script], user)
+        self.assertTotal(profile, result, 0.02, slack_s=0.05)
+        names = profile.labels("process_name")
+        self.assertTrue({"sh", "gzip", "head"} <= names, names)
 
-    def test_threads_that_come_and_go_are_accounted_for(self):
+    @each_user
+    def test_threads_that_come_and_go_are_accounted_for(self, user):
         script = textwrap.dedent("""
             import hashlib, threading
             data = bytes(2_000_000)
@@ -55,9 +56,8 @@ class ShortProcesses(KernelTest):
                 thread.start()
                 thread.join()
         """)
-        for user in self.for_users():
-            profile, result = profile_run([python3(user), "-c", script], user)
-            self.assertTotal(profile, result, 0.02, slack_s=0.05)
+        profile, result = profile_run([python3(user), "-c", script], user)
+        self.assertTotal(profile, result, 0.02, slack_s=0.05)
 
     def test_ten_thousand_children_leave_nothing_behind(self):
         """Descriptors and memory of the profiler after many children are what they were after some."""
@@ -79,17 +79,17 @@ class ShortProcesses(KernelTest):
 
 
 class KernelTime(KernelTest):
-    def test_time_in_the_kernel_is_shown_sampled_or_not(self):
-        for user in self.for_users():
-            profile, result = profile_run([fixture("kernelburn"), "2000"], user)
-            self.assertTotal(profile, result)
-            self.assertGreater(result.system_s, 0.5 * result.cpu_s, "the program does what it is for")
-            hidden = profile.frame_s(KERNEL_NOT_PERMITTED)
-            if user.privileged or paranoid() < 2:
-                self.assertLess(hidden, 0.02 * result.cpu_s, profile.top())
-                self.assertComplete(profile)
-            else:
-                self.assertAlmostEqual(hidden, result.system_s, delta=0.1 * result.cpu_s, msg=profile.top())
+    @each_user
+    def test_time_in_the_kernel_is_shown_sampled_or_not(self, user):
+        profile, result = profile_run([fixture("kernelburn"), "2000"], user)
+        self.assertTotal(profile, result)
+        self.assertGreater(result.system_s, 0.5 * result.cpu_s, "the program does what it is for")
+        hidden = profile.frame_s(KERNEL_NOT_PERMITTED)
+        if user.privileged or paranoid() < 2:
+            self.assertLess(hidden, 0.02 * result.cpu_s, profile.top())
+            self.assertComplete(profile)
+        else:
+            self.assertAlmostEqual(hidden, result.system_s, delta=0.1 * result.cpu_s, msg=profile.top())
 
 
 if __name__ == "__main__":

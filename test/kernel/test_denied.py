@@ -4,25 +4,25 @@ import errno
 import os
 import resource
 
-from harness import (KernelTest, NOBODY, Profile, can_profile, main, new_folder, python3, require, ringside, run, tool,
+from harness import (each_user, KernelTest, NOBODY, Profile, can_profile, main, new_folder, python3, require, ringside, run, tool,
                      wait_profilers_gone)
 
 
 class Denied(KernelTest):
-    def test_command_runs_and_one_message_names_cause_and_remedy(self):
-        for user in self.for_users():
-            for code in (errno.EPERM, errno.EACCES, errno.ENOSYS):
-                folder = new_folder(user)
-                for shape in (["-O", folder / "cpu.pb.gz"], ["-O", f"{folder}/"]):
-                    with self.subTest(code=errno.errorcode[code], shape=shape):
-                        result = run([tool("helper_deny_perf"), code, ringside(), *shape, "sh", "-c", "echo ran; exit 4"], user)
-                        self.assertEqual((result.status, result.out), (4, "ran\n"), result)
-                        lines = result.err.splitlines()
-                        self.assertEqual(len(lines), 1, result)
-                        self.assertIn("perf_event_open", lines[0])
-                        self.assertIn("seccomp", lines[0])
-                        wait_profilers_gone()
-                self.assertEqual(os.listdir(folder), [], "no profile of nothing")
+    @each_user
+    def test_command_runs_and_one_message_names_cause_and_remedy(self, user):
+        for code in (errno.EPERM, errno.EACCES, errno.ENOSYS):
+            folder = new_folder(user)
+            for shape in (["-O", folder / "cpu.pb.gz"], ["-O", f"{folder}/"]):
+                with self.subTest(code=errno.errorcode[code], shape=shape):
+                    result = run([tool("helper_deny_perf"), code, ringside(), *shape, "sh", "-c", "echo ran; exit 4"], user)
+                    self.assertEqual((result.status, result.out), (4, "ran\n"), result)
+                    lines = result.err.splitlines()
+                    self.assertEqual(len(lines), 1, result)
+                    self.assertIn("perf_event_open", lines[0])
+                    self.assertIn("seccomp", lines[0])
+                    wait_profilers_gone()
+            self.assertEqual(os.listdir(folder), [], "no profile of nothing")
 
     def test_silence_when_asked_for(self):
         result = run([tool("helper_deny_perf"), errno.EPERM, ringside(), "-O", "x.pb.gz", "-o", "disabled", "true"])

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import textwrap
 
-from harness import (IS_ROOT, KernelTest, ME, Profile, main, new_folder, python3, require, require_tool, ringside, run,
+from harness import (each_user, IS_ROOT, KernelTest, ME, Profile, main, new_folder, python3, require, require_tool, ringside, run,
                      setUpModule, wait_for)  # noqa: F401 (setUpModule: unittest finds it here)
 
 # Says which signal it got, as its exit status. Standard output tells when it is ready.
@@ -23,54 +23,52 @@ WAITS_FOR_SIGNAL = textwrap.dedent("""
 
 class Status(KernelTest):
     def shapes(self, user):
-        """Options of the parent shape and of the service shape."""
+        """Names and options of the ways to run: Ringside as parent, as service, as parent with a folder."""
         folder = new_folder(user)
-        for name, options in (("parent", ["-O", folder / "cpu.pb.gz"]), ("service", ["-O", f"{folder}/profiles/"]),
-                              ("wait", ["--wait", "-O", f"{folder}/waited/"])):
-            with self.subTest(shape=name):
-                yield name, options
+        return (("parent", ["-O", folder / "cpu.pb.gz"]), ("service", ["-O", f"{folder}/profiles/"]),
+                ("wait", ["--wait", "-O", f"{folder}/waited/"]))
 
-    def test_exit_status_is_kept(self):
-        for user in self.for_users():
-            for _, options in self.shapes(user):
-                for status in (0, 1, 7, 255):
-                    result = run([ringside(), *options, "sh", "-c", f"exit {status}"], user)
-                    self.assertEqual(result.status, status, result)
-                    self.assertIsNone(result.signal, result)
+    @each_user
+    def test_exit_status_is_kept(self, user):
+        for _, options in self.shapes(user):
+            for status in (0, 1, 7, 255):
+                result = run([ringside(), *options, "sh", "-c", f"exit {status}"], user)
+                self.assertEqual(result.status, status, result)
+                self.assertIsNone(result.signal, result)
 
-    def test_death_by_signal_is_told_like_a_shell_does(self):
-        for user in self.for_users():
-            for shape, options in self.shapes(user):
-                for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV):
-                    result = run([ringside(), *options, "sh", "-c", f"ulimit -c 0; kill -{number.value} $$"], user)
-                    self.assertEqual(result.status, 128 + number, result)
-                    if shape == "service":
-                        self.assertEqual(result.signal, number, "the command's own death is seen by its parent")
+    @each_user
+    def test_death_by_signal_is_told_like_a_shell_does(self, user):
+        for shape, options in self.shapes(user):
+            for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV):
+                result = run([ringside(), *options, "sh", "-c", f"ulimit -c 0; kill -{number.value} $$"], user)
+                self.assertEqual(result.status, 128 + number, result)
+                if shape == "service":
+                    self.assertEqual(result.signal, number, "the command's own death is seen by its parent")
 
-    def test_missing_command_is_127_and_leaves_nothing(self):
-        for user in self.for_users():
-            for _, options in self.shapes(user):
-                result = run([ringside(), *options, "/no/such/program"], user)
-                self.assertEqual(result.status, 127, result)
-                self.assertIn("/no/such/program", result.err)
-                self.assertEqual(result.out, "")
-            folder = new_folder(user)
-            run([ringside(), "-O", folder / "cpu.pb.gz", "no-such-program-in-path"], user)
-            self.assertEqual(os.listdir(folder), [], "no profile of a command that never was")
+    @each_user
+    def test_missing_command_is_127_and_leaves_nothing(self, user):
+        for _, options in self.shapes(user):
+            result = run([ringside(), *options, "/no/such/program"], user)
+            self.assertEqual(result.status, 127, result)
+            self.assertIn("/no/such/program", result.err)
+            self.assertEqual(result.out, "")
+        folder = new_folder(user)
+        run([ringside(), "-O", folder / "cpu.pb.gz", "no-such-program-in-path"], user)
+        self.assertEqual(os.listdir(folder), [], "no profile of a command that never was")
 
-    def test_command_that_cannot_be_executed_is_126(self):
-        for user in self.for_users():
-            plain = new_folder(user) / "plain"
-            plain.write_text("not a program")
-            for _, options in self.shapes(user):
-                self.assertEqual(run([ringside(), *options, plain], user).status, 126)
-                self.assertEqual(run([ringside(), *options, "/"], user).status, 126)
+    @each_user
+    def test_command_that_cannot_be_executed_is_126(self, user):
+        plain = new_folder(user) / "plain"
+        plain.write_text("not a program")
+        for _, options in self.shapes(user):
+            self.assertEqual(run([ringside(), *options, plain], user).status, 126)
+            self.assertEqual(run([ringside(), *options, "/"], user).status, 126)
 
-    def test_arguments_and_output_pass_untouched(self):
-        for user in self.for_users():
-            for _, options in self.shapes(user):
-                result = run([ringside(), *options, "printf", "%s|", "-O", "--", "", "a b", "-u"], user)
-                self.assertEqual((result.status, result.out), (0, "-O|--||a b|-u|"), result)
+    @each_user
+    def test_arguments_and_output_pass_untouched(self, user):
+        for _, options in self.shapes(user):
+            result = run([ringside(), *options, "printf", "%s|", "-O", "--", "", "a b", "-u"], user)
+            self.assertEqual((result.status, result.out), (0, "-O|--||a b|-u|"), result)
 
     def test_input_passes_untouched(self):
         for _, options in self.shapes(ME):
@@ -113,19 +111,19 @@ class BadUse(KernelTest):
 
 
 class Signals(KernelTest):
-    def test_parent_passes_signals_on(self):
+    @each_user
+    def test_parent_passes_signals_on(self, user):
         numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH,
                    signal.SIGALRM, signal.SIGCONT]
-        for user in self.for_users():
-            for number in numbers:
-                with self.subTest(signal=number.name):
-                    output = new_folder(user) / "cpu.pb.gz"
-                    command = self.start([ringside(), "-O", output, python3(user), "-c", WAITS_FOR_SIGNAL,
-                                          *[str(int(n)) for n in numbers]], user)
-                    wait_for(lambda: "ready" in command.text("stdout"), "the command to run")
-                    os.kill(command.pid, number)
-                    self.assertEqual(command.wait(30).status, number)
-                    Profile(output)
+        for number in numbers:
+            with self.subTest(signal=number.name):
+                output = new_folder(user) / "cpu.pb.gz"
+                command = self.start([ringside(), "-O", output, python3(user), "-c", WAITS_FOR_SIGNAL,
+                                      *[str(int(n)) for n in numbers]], user)
+                wait_for(lambda: "ready" in command.text("stdout"), "the command to run")
+                os.kill(command.pid, number)
+                self.assertEqual(command.wait(30).status, number)
+                Profile(output)
 
     def test_parent_works_where_child_signals_are_ignored(self):
         """Whoever started it may ignore SIGCHLD, which exec keeps: then the kernel reaps and tells nobody."""

@@ -2,7 +2,7 @@
 """Where profiles are written, how they are named, and what happens when they cannot be."""
 import os
 
-from harness import (IS_ROOT, KernelTest, Profile, main, new_folder, python3, require, ringside, run,  # noqa: F401
+from harness import (each_user, IS_ROOT, KernelTest, Profile, main, new_folder, python3, require, ringside, run,  # noqa: F401
                      setUpModule, wait_profilers_gone)
 
 # Busy for so many seconds of CPU.
@@ -10,15 +10,15 @@ BURN = "import sys, time\nwhile time.process_time() < float(sys.argv[1]): sum(ra
 
 
 class Files(KernelTest):
-    def test_single_file_appears_alone_and_replaces_the_old_one(self):
-        for user in self.for_users():
-            folder = new_folder(user)
-            output = folder / "cpu.pb.gz"
-            output.write_text("an old one")
-            result = run([ringside(), "--frequency", "999", "-O", output, python3(user), "-c", BURN, "1"], user)
-            self.assertEqual(result.status, 0, result)
-            self.assertEqual(os.listdir(folder), ["cpu.pb.gz"], "nothing temporary stays")
-            self.assertTotal(Profile(output), result, slack_s=0.05)
+    @each_user
+    def test_single_file_appears_alone_and_replaces_the_old_one(self, user):
+        folder = new_folder(user)
+        output = folder / "cpu.pb.gz"
+        output.write_text("an old one")
+        result = run([ringside(), "--frequency", "999", "-O", output, python3(user), "-c", BURN, "1"], user)
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(os.listdir(folder), ["cpu.pb.gz"], "nothing temporary stays")
+        self.assertTotal(Profile(output), result, slack_s=0.05)
 
     def test_relative_output_is_relative_to_where_it_was_started(self):
         folder = new_folder()
@@ -28,25 +28,25 @@ class Files(KernelTest):
         wait_profilers_gone()
         self.assertTrue(os.listdir(folder / "there"))
 
-    def test_folder_gets_a_file_per_period_that_add_up(self):
-        for user in self.for_users():
-            folder = new_folder(user)
-            result = run([ringside(), "--frequency", "999", "-S", "my shop/1", "-u", "1", "-O", f"{folder}/deep/",
-                          python3(user), "-c", BURN, "4"], user)
-            self.assertEqual(result.status, 0, result)
-            wait_profilers_gone()
-            names = sorted(os.listdir(folder / "deep"))
-            self.assertGreaterEqual(len(names), 4, names)
-            for name in names:
-                self.assertRegex(name, r"^my[^/ ]*shop.*\.pb\.gz$", "says the service, safely")
-                self.assertIn(str(result.pid), name, "says the process id")
-            written = [os.stat(folder / "deep" / name).st_mtime_ns for name in names]
-            self.assertEqual(written, sorted(written), "names sort by time")
-            profiles = [Profile(folder / "deep" / name) for name in names]
-            self.assertTotal(Profile(*[folder / "deep" / name for name in names]), result, slack_s=0.05)
-            for before, after in zip(profiles, profiles[1:]):
-                (start, length), (next_start, _) = before.spans[0], after.spans[0]
-                self.assertAlmostEqual(start + length, next_start, delta=0.2, msg="periods follow each other without gap or overlap")
+    @each_user
+    def test_folder_gets_a_file_per_period_that_add_up(self, user):
+        folder = new_folder(user)
+        result = run([ringside(), "--frequency", "999", "-S", "my shop/1", "-u", "1", "-O", f"{folder}/deep/",
+                      python3(user), "-c", BURN, "4"], user)
+        self.assertEqual(result.status, 0, result)
+        wait_profilers_gone()
+        names = sorted(os.listdir(folder / "deep"))
+        self.assertGreaterEqual(len(names), 4, names)
+        for name in names:
+            self.assertRegex(name, r"^my[^/ ]*shop.*\.pb\.gz$", "says the service, safely")
+            self.assertIn(str(result.pid), name, "says the process id")
+        written = [os.stat(folder / "deep" / name).st_mtime_ns for name in names]
+        self.assertEqual(written, sorted(written), "names sort by time")
+        profiles = [Profile(folder / "deep" / name) for name in names]
+        self.assertTotal(Profile(*[folder / "deep" / name for name in names]), result, slack_s=0.05)
+        for before, after in zip(profiles, profiles[1:]):
+            (start, length), (next_start, _) = before.spans[0], after.spans[0]
+            self.assertAlmostEqual(start + length, next_start, delta=0.2, msg="periods follow each other without gap or overlap")
 
     def test_existing_folder_needs_no_slash(self):
         folder = new_folder()
@@ -77,24 +77,24 @@ class Refused(KernelTest):
             closed.chmod(0o555)
             yield f"{closed}/cpu.pb.gz"
 
-    def test_parent_refuses_unwritable_output_before_starting_anything(self):
-        for user in self.for_users():
-            for output in self.unwritable(user):
-                with self.subTest(output=output):
-                    marker = new_folder(user) / "ran"
-                    result = run([ringside(), "-O", output, "touch", marker], user)
-                    self.assertEqual(result.status, 2, result)
-                    self.assertIn(output, result.err)
-                    self.assertFalse(marker.exists())
+    @each_user
+    def test_parent_refuses_unwritable_output_before_starting_anything(self, user):
+        for output in self.unwritable(user):
+            with self.subTest(output=output):
+                marker = new_folder(user) / "ran"
+                result = run([ringside(), "-O", output, "touch", marker], user)
+                self.assertEqual(result.status, 2, result)
+                self.assertIn(output, result.err)
+                self.assertFalse(marker.exists())
 
-    def test_service_runs_all_the_same_after_one_error(self):
-        for user in self.for_users():
-            for output in self.unwritable(user):
-                folder = os.path.dirname(output) + "/sub/"
-                with self.subTest(output=folder):
-                    result = run([ringside(), "-O", folder, "sh", "-c", "echo ran; exit 4"], user)
-                    self.assertEqual((result.status, result.out), (4, "ran\n"), result)
-                    self.assertEqual(len(result.err.splitlines()), 1, result)
+    @each_user
+    def test_service_runs_all_the_same_after_one_error(self, user):
+        for output in self.unwritable(user):
+            folder = os.path.dirname(output) + "/sub/"
+            with self.subTest(output=folder):
+                result = run([ringside(), "-O", folder, "sh", "-c", "echo ran; exit 4"], user)
+                self.assertEqual((result.status, result.out), (4, "ran\n"), result)
+                self.assertEqual(len(result.err.splitlines()), 1, result)
 
     def test_full_disk_leaves_no_half_profile(self):
         require("root", IS_ROOT, "only root mounts a small file system")

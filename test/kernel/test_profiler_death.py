@@ -7,7 +7,7 @@ import signal
 import textwrap
 import time
 
-from harness import (KernelTest, ME, Profile, main, new_folder, profilers, python3, ringside, setUpModule, wait_for)  # noqa: F401
+from harness import (each_user, KernelTest, ME, Profile, main, new_folder, profilers, python3, ringside, setUpModule, wait_for)  # noqa: F401
 
 # Works until a file appears, then tells that all is well.
 WORKS_UNTIL = textwrap.dedent("""
@@ -37,19 +37,19 @@ class Death(KernelTest):
         result = command.wait(60)
         self.assertEqual((result.status, result.out), (3, "up\nunharmed\n"), result)
 
-    def test_target_survives_a_killed_profiler(self):
-        for user in self.for_users():
-            folder = new_folder(user)
-            for shape in (["-O", f"{folder}/"], ["-O", folder / "cpu.pb.gz"]):
-                with self.subTest(shape=shape[-1]):
-                    command = self.start_working(user, *shape)
-                    wait_for(lambda: "up" in command.text("stdout"), "the command to run")
-                    killed = profilers(but=[command.pid])
-                    self.assertTrue(killed)
-                    kill_all(killed, signal.SIGKILL)
-                    wait_for(lambda: not profilers(but=[command.pid]), "the profiler to be dead")
-                    self.assertUnharmed(command)
-            self.assertEqual([f for f in os.listdir(folder) if not f.startswith(".")], [], "no half profile under a final name")
+    @each_user
+    def test_target_survives_a_killed_profiler(self, user):
+        folder = new_folder(user)
+        for shape in (["-O", f"{folder}/"], ["-O", folder / "cpu.pb.gz"]):
+            with self.subTest(shape=shape[-1]):
+                command = self.start_working(user, *shape)
+                wait_for(lambda: "up" in command.text("stdout"), "the command to run")
+                killed = profilers(but=[command.pid])
+                self.assertTrue(killed)
+                kill_all(killed, signal.SIGKILL)
+                wait_for(lambda: not profilers(but=[command.pid]), "the profiler to be dead")
+                self.assertUnharmed(command)
+        self.assertEqual([f for f in os.listdir(folder) if not f.startswith(".")], [], "no half profile under a final name")
 
     def test_target_survives_a_profiler_killed_at_any_moment(self):
         """From the first instant on, when the rings are not handed over yet, to well into the run."""
@@ -67,16 +67,16 @@ class Death(KernelTest):
             self.assertUnharmed(command)
             kill_all(profilers(), signal.SIGKILL)  # where the moment was too early to find it
 
-    def test_sigterm_to_the_profiler_writes_the_last_profile(self):
-        for user in self.for_users():
-            folder = new_folder(user)
-            command = self.start_working(user, "--frequency", "499", "-O", f"{folder}/", "-S", "told")
-            wait_for(lambda: cpu_s(command.pid) > 1, "a second of work")
-            kill_all(profilers(but=[command.pid]), signal.SIGTERM)
-            files = wait_for(lambda: sorted(folder.glob("told*.pb.gz")), "the profile")
-            self.assertGreater(Profile(*files).total_s(), 0.7)
-            wait_for(lambda: not profilers(but=[command.pid]), "the profiler to end")
-            self.assertUnharmed(command)
+    @each_user
+    def test_sigterm_to_the_profiler_writes_the_last_profile(self, user):
+        folder = new_folder(user)
+        command = self.start_working(user, "--frequency", "499", "-O", f"{folder}/", "-S", "told")
+        wait_for(lambda: cpu_s(command.pid) > 1, "a second of work")
+        kill_all(profilers(but=[command.pid]), signal.SIGTERM)
+        files = wait_for(lambda: sorted(folder.glob("told*.pb.gz")), "the profile")
+        self.assertGreater(Profile(*files).total_s(), 0.7)
+        wait_for(lambda: not profilers(but=[command.pid]), "the profiler to end")
+        self.assertUnharmed(command)
 
     def test_sigterm_to_the_profiler_of_the_parent_shape_keeps_the_command(self):
         output = new_folder() / "cpu.pb.gz"

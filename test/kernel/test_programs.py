@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import textwrap
 
-from harness import (KernelTest, Profile, fixture, main, new_folder, profile_run, python3, require, require_tool, ringside, run,
+from harness import (each_user, KernelTest, Profile, fixture, main, new_folder, profile_run, python3, require, require_tool, ringside, run,
                      setUpModule, wait_for, wait_profilers_gone)  # noqa: F401
 
 
@@ -82,83 +82,83 @@ NODE_WORK = textwrap.dedent("""
 
 
 class Tools(KernelTest):
-    def test_xz(self):
+    @each_user
+    def test_xz(self, user):
         require_tool("xz")
-        for user in self.for_users():
-            text = words_file(new_folder(user))
-            profile, result = profile_run(["xz", "-k", "-c", "-T2", "--block-size=4MiB", text], user, stdout=subprocess.DEVNULL)
-            self.assertComplete(profile)
-            self.assertTotal(profile, result)
+        text = words_file(new_folder(user))
+        profile, result = profile_run(["xz", "-k", "-c", "-T2", "--block-size=4MiB", text], user, stdout=subprocess.DEVNULL)
+        self.assertComplete(profile)
+        self.assertTotal(profile, result)
 
-    def test_python3(self):
-        for user in self.for_users():
-            profile, result = profile_run([python3(user), "-c", PYTHON_WORK], user)
-            self.assertComplete(profile)
-            self.assertTotal(profile, result)
-            self.assertGreater(profile.share(lambda stack, labels: "_PyEval_EvalFrameDefault" in stack), 0.5, profile.top())
+    @each_user
+    def test_python3(self, user):
+        profile, result = profile_run([python3(user), "-c", PYTHON_WORK], user)
+        self.assertComplete(profile)
+        self.assertTotal(profile, result)
+        self.assertGreater(profile.share(lambda stack, labels: "_PyEval_EvalFrameDefault" in stack), 0.5, profile.top())
 
-    def test_gcc(self):
-        for user in self.for_users():
-            folder = new_folder(user)
-            source = c_source(folder, 150)
-            profile, result = profile_run(["gcc", "-O2", "-c", source, "-o", folder / "work.o"], user)
-            self.assertComplete(profile)
-            self.assertTotal(profile, result)
-            self.assertIn("cc1", profile.labels("process_name"))
+    @each_user
+    def test_gcc(self, user):
+        folder = new_folder(user)
+        source = c_source(folder, 150)
+        profile, result = profile_run(["gcc", "-O2", "-c", source, "-o", folder / "work.o"], user)
+        self.assertComplete(profile)
+        self.assertTotal(profile, result)
+        self.assertIn("cc1", profile.labels("process_name"))
 
-    def test_clang(self):
+    @each_user
+    def test_clang(self, user):
         require_tool("clang++", "clang")
-        for user in self.for_users():
-            folder = new_folder(user)
-            (folder / "deep.cc").write_text(CPP_SOURCE)
-            profile, result = profile_run(["clang++", "-std=c++17", "-O2", "-c", folder / "deep.cc", "-o", folder / "deep.o"], user,
-                                          ("--frequency", "999", "--stack-sample-size", "65528"))
-            self.assertComplete(profile)
-            self.assertTotal(profile, result)
+        folder = new_folder(user)
+        (folder / "deep.cc").write_text(CPP_SOURCE)
+        profile, result = profile_run(["clang++", "-std=c++17", "-O2", "-c", folder / "deep.cc", "-o", folder / "deep.o"], user,
+                                      ("--frequency", "999", "--stack-sample-size", "65528"))
+        self.assertComplete(profile)
+        self.assertTotal(profile, result)
 
-    def test_node(self):
+    @each_user
+    def test_node(self, user):
         node = require_tool("node", "node")
-        for user in self.for_users():
-            profile, result = profile_run([node, "-e", NODE_WORK], user)
-            self.assertComplete(profile, 0.98)
-            self.assertTotal(profile, result)
+        profile, result = profile_run([node, "-e", NODE_WORK], user)
+        self.assertComplete(profile, 0.98)
+        self.assertTotal(profile, result)
 
-    def test_redis_under_load(self):
+    @each_user
+    def test_redis_under_load(self, user):
         require("redis", shutil.which("redis-benchmark") and shutil.which("redis-check-rdb"), "no redis here (package redis-tools)")
-        for user in self.for_users():
-            folder = new_folder(user)
-            # Debian's server is this very program under another name.
-            (folder / "redis-server").symlink_to(shutil.which("redis-check-rdb"))
-            socket, profiles = folder / "socket", folder / "profiles"
-            server = self.start([ringside(), "--frequency", "999", "-S", "redis", "-O", f"{profiles}/", folder / "redis-server",
-                                 "--port", "0", "--unixsocket", socket, "--unixsocketperm", "777", "--save", "", "--dir", folder,
-                                 "--enable-debug-command", "local"], user)
-            wait_for(socket.exists, "the server to listen")
-            load = run(["redis-benchmark", "-s", socket, "-q", "-n", "200000", "-P", "8", "-t", "set,get,lpush,zadd,lrange_100"])
-            self.assertEqual(load.status, 0, load)
-            run(["redis-cli", "-s", socket, "shutdown", "nosave"])
-            result = server.wait()
-            self.assertEqual(result.status, 0, result)
-            wait_profilers_gone()
-            profile = Profile(*sorted(profiles.glob("redis*.pb.gz")))
-            self.assertComplete(profile)
-            self.assertTotal(profile, result)
+        folder = new_folder(user)
+        # Debian's server is this very program under another name.
+        (folder / "redis-server").symlink_to(shutil.which("redis-check-rdb"))
+        socket, profiles = folder / "socket", folder / "profiles"
+        server = self.start([ringside(), "--frequency", "999", "-S", "redis", "-O", f"{profiles}/", folder / "redis-server",
+                             "--port", "0", "--unixsocket", socket, "--unixsocketperm", "777", "--save", "", "--dir", folder,
+                             "--enable-debug-command", "local"], user)
+        wait_for(socket.exists, "the server to listen")
+        load = run(["redis-benchmark", "-s", socket, "-q", "-n", "200000", "-P", "8", "-t", "set,get,lpush,zadd,lrange_100"])
+        self.assertEqual(load.status, 0, load)
+        run(["redis-cli", "-s", socket, "shutdown", "nosave"])
+        result = server.wait()
+        self.assertEqual(result.status, 0, result)
+        wait_profilers_gone()
+        profile = Profile(*sorted(profiles.glob("redis*.pb.gz")))
+        self.assertComplete(profile)
+        self.assertTotal(profile, result)
 
 
 class Languages(KernelTest):
-    def test_go(self):
+    @each_user
+    def test_go(self, user):
         require_tool("go", "go")
-        for user in self.for_users():
-            profile, result = profile_run([fixture("go_work")], user)
-            self.assertComplete(profile, 0.95)
-            self.assertTotal(profile, result)
+        profile, result = profile_run([fixture("go_work")], user)
+        self.assertComplete(profile, 0.95)
+        self.assertTotal(profile, result)
 
-    def test_rust(self):
+    @each_user
+    def test_rust(self, user):
         require_tool("rustc", "rust")
-        for user in self.for_users():
-            profile, result = profile_run([fixture("rust_work")], user)
-            self.assertComplete(profile)
-            self.assertTotal(profile, result)
+        profile, result = profile_run([fixture("rust_work")], user)
+        self.assertComplete(profile)
+        self.assertTotal(profile, result)
 
 
 if __name__ == "__main__":

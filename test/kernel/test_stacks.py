@@ -2,7 +2,7 @@
 """Whole stacks of programs whose shape is known, over compilers, levels of optimization, frame pointers and ways of linking."""
 import re
 
-from harness import (KernelTest, ME, NOBODY, fixture, fixtures_like, main, new_folder, profile_run, require, setUpModule)  # noqa: F401
+from harness import (KernelTest, ME, NOBODY, USERS, each_user, fixture, fixtures_like, main, new_folder, profile_run, require, setUpModule)  # noqa: F401
 
 RATE = ("--frequency", "1999")
 
@@ -109,7 +109,7 @@ class Stacks(KernelTest):
 class Oddities(KernelTest):
     def test_coroutines_end_where_they_began(self):
         for program in fixtures_like("coroutine*"):
-            for user in self.for_users():
+            for user in USERS:
                 profile, _ = profile_run([fixture(program), "500"], user, RATE)
                 self.assertComplete(profile, 0.99, in_process(profile, program))
                 share = profile.share(lambda s, l: in_order(s, "^(first|second)$", "coroutine_work"))
@@ -117,7 +117,7 @@ class Oddities(KernelTest):
 
     def test_functions_without_a_frame_have_their_caller(self):
         for program in fixtures_like("leafless*"):
-            for user in self.for_users():
+            for user in USERS:
                 profile, _ = profile_run([fixture(program), "1000"], user, RATE)
                 mine = in_process(profile, program)
                 self.assertComplete(profile, 0.99, mine)
@@ -140,21 +140,21 @@ class Oddities(KernelTest):
 
 
 class Gone(KernelTest):
-    def test_deleted_program_keeps_its_names(self):
-        for user in self.for_users():
-            profile, result = profile_run([fixture("selfdelete"), "1000"], user, RATE, env={"TMPDIR": str(new_folder(user))})
-            self.assertTotal(profile, result)
-            self.assertComplete(profile)
-            self.assertGreater(profile.share(lambda s, l: in_order(s, MAIN, "^work_deleted$", "^leaf_deleted$")), 0.95, profile.top())
+    @each_user
+    def test_deleted_program_keeps_its_names(self, user):
+        profile, result = profile_run([fixture("selfdelete"), "1000"], user, RATE, env={"TMPDIR": str(new_folder(user))})
+        self.assertTotal(profile, result)
+        self.assertComplete(profile)
+        self.assertGreater(profile.share(lambda s, l: in_order(s, MAIN, "^work_deleted$", "^leaf_deleted$")), 0.95, profile.top())
 
-    def test_unlinked_and_unloaded_plugin_keeps_its_names(self):
-        for user in self.for_users():
-            profile, result = profile_run([fixture("plugin"), "1000"], user, RATE, env={"TMPDIR": str(new_folder(user))})
-            self.assertTotal(profile, result)
-            self.assertComplete(profile)
-            plugin = profile.share(lambda s, l: in_order(s, MAIN, "^run_plugin$", "^plugin_work$", "^plugin_leaf$"))
-            self.assertGreater(plugin, 0.85, profile.top())
-            self.assertGreater(profile.share(lambda s, l: in_order(s, MAIN, "^after_close$")), 0.05, profile.top())
+    @each_user
+    def test_unlinked_and_unloaded_plugin_keeps_its_names(self, user):
+        profile, result = profile_run([fixture("plugin"), "1000"], user, RATE, env={"TMPDIR": str(new_folder(user))})
+        self.assertTotal(profile, result)
+        self.assertComplete(profile)
+        plugin = profile.share(lambda s, l: in_order(s, MAIN, "^run_plugin$", "^plugin_work$", "^plugin_leaf$"))
+        self.assertGreater(plugin, 0.85, profile.top())
+        self.assertGreater(profile.share(lambda s, l: in_order(s, MAIN, "^after_close$")), 0.05, profile.top())
 
     def test_program_in_another_mount_namespace_has_names(self):
         require("root", ME.privileged, "only root makes mount namespaces here")
