@@ -31,6 +31,8 @@ static bool backfill_map(void *ctx, const struct procfs_map *m)
         .pid = b->process->pid,
         .dev = m->inode ? makedev(m->dev_major, m->dev_minor) : 0,
         .inode = m->inode,
+        .start = m->start,
+        .end = m->end,
     };
     struct mapping mapping = {.start = m->start, .end = m->end, .file_offset = m->file_offset};
 

@@ -22,8 +22,10 @@ static bool apply_mmap(struct processes *t, const struct feed_record *r)
         .inode = m->inode,
         .build_id = m->build_id,
         .build_id_bytes = m->build_id_bytes,
+        .start = m->start,
+        .end = m->start + m->bytes,
     };
-    struct mapping mapping = {.start = m->start, .end = m->start + m->bytes, .file_offset = m->file_offset};
+    struct mapping mapping = {.start = ref.start, .end = ref.end, .file_offset = m->file_offset};
     bool fresh;
 
     if (p->overflow || p->exited || mapping.end <= mapping.start)
