@@ -231,6 +231,8 @@ static struct stacks_entry *entry_of(struct stacks *s, struct stack *k, uint32_t
     return e;
 }
 
+/* Six plain words in registers, once per sample: a struct would go through memory. */
+// NOLINTNEXTLINE(readability-function-size)
 bool stacks_add(struct stacks *s, const uint64_t *frames, uint32_t n, uint32_t owner, uint64_t count,
                 uint64_t value)
 {
