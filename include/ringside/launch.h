@@ -15,7 +15,8 @@ struct err;
 
 /* Messages between the profiler and the process that becomes the target, one byte of kind first. */
 enum launch_kind {
-    LAUNCH_RINGS = 'R',     /* to the profiler: how the events were armed; the rest of the descriptors in LAUNCH_MORE */
+    LAUNCH_RINGS =
+        'R', /* to the profiler: how the events were armed; the rest of the descriptors in LAUNCH_MORE */
     LAUNCH_MORE = 'M',      /* more descriptors */
     LAUNCH_READY = 'Y',     /* to the target: rings are mapped, go */
     LAUNCH_NO_EVENTS = 'N', /* to the profiler: nothing could be armed, end quietly */
@@ -48,7 +49,8 @@ int launch_socketpair(int pair[2], struct err *e);
  */
 int launch_fork_detached(struct err *e);
 
-/* Closes every descriptor except those listed (at most 64); of the first three, those not listed become /dev/null. */
+/* Closes every descriptor except those listed (at most 64); of the first three, those not listed become
+ * /dev/null. */
 void launch_close_others(const int *keep, uint32_t n);
 
 /* execvp; returns only on failure, with the exit status a shell would use (126, 127) and *e filled. */
@@ -56,8 +58,8 @@ int launch_exec(char **command, struct err *e);
 
 /*
  * The parent shape's waiting: forwards signals that were sent to the caller to child, reaps whatever ends,
- * and returns the child's wait status. Terminal signals reach the whole foreground group by themselves and
- * are not sent twice.
+ * and returns the child's wait status; *cpu_ns gets the CPU time of it and of all it waited for (wait4's
+ * rusage). Terminal signals reach the whole foreground group by themselves and are not sent twice.
  */
 struct launch_parent {
     int signal_fd;
@@ -65,6 +67,6 @@ struct launch_parent {
 };
 int launch_parent_prepare(struct launch_parent *p, struct err *e); /* before forking the child */
 void launch_parent_restore(const struct launch_parent *p);         /* in the child */
-int launch_parent_wait(struct launch_parent *p, pid_t child);
+int launch_parent_wait(struct launch_parent *p, pid_t child, uint64_t *cpu_ns);
 
 #endif

@@ -20,7 +20,9 @@ struct worker_config {
     uint32_t period_s;      /* one profile each; 0: a single one at the end */
     pid_t root_pid;         /* first process of the target; 0 in a replay */
     uint64_t root_clock_ns; /* its process clock when profiling began */
-    struct sink *sink;      /* NULL: profiles are counted and dropped */
+    const uint64_t
+        *charged_ns;   /* CPU time wait4 reported for the whole tree; set by the end of the feed, else 0 */
+    struct sink *sink; /* NULL: profiles are counted and dropped */
     struct stats *stats;
 };
 

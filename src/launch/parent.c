@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,26 +49,33 @@ void launch_parent_restore(const struct launch_parent *p)
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Collects everything that ended; true when child was among it. */
-static bool reap(pid_t child, int *status)
+static uint64_t nanoseconds(const struct timeval *t)
 {
+    return (uint64_t)t->tv_sec * NSEC_PER_SEC + (uint64_t)t->tv_usec * 1000;
+}
+
+/* Collects everything that ended; true when child was among it. */
+static bool reap(pid_t child, int *status, uint64_t *cpu_ns)
+{
+    struct rusage usage;
     bool ended = false;
     int one;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &one, WNOHANG)) > 0)
+    while ((pid = wait4(-1, &one, WNOHANG, &usage)) > 0)
         if (pid == child) {
             *status = one;
+            *cpu_ns = nanoseconds(&usage.ru_utime) + nanoseconds(&usage.ru_stime);
             ended = true;
         }
     return ended;
 }
 
-int launch_parent_wait(struct launch_parent *p, pid_t child)
+int launch_parent_wait(struct launch_parent *p, pid_t child, uint64_t *cpu_ns)
 {
     int status = 0;
 
-    while (!reap(child, &status)) {
+    while (!reap(child, &status, cpu_ns)) {
         struct signalfd_siginfo info;
         ssize_t n = read(p->signal_fd, &info, sizeof(info));
 

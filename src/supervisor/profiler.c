@@ -26,6 +26,7 @@ struct profiler {
     const struct options *options;
     int socket, signal_fd;
     struct hello hello;
+    uint64_t charged_ns; /* CPU time of the whole tree, from the parent that waited for it; 0: not known */
     int fds[PERF_CPUS_MAX];
     uint32_t fd_count;
 };
@@ -95,7 +96,11 @@ static enum feed_wait on_control(void *ctx, int fd)
         return FEED_ENDED;
     if (m.kind == LAUNCH_EXEC_FAILED)
         _exit(0); /* nothing ran, so there is nothing to tell */
-    return m.kind == LAUNCH_FINISH ? FEED_STOPPED : FEED_READY;
+    if (m.kind != LAUNCH_FINISH)
+        return FEED_READY;
+    if (m.bytes == sizeof(p->charged_ns))
+        memcpy(&p->charged_ns, m.data, sizeof(p->charged_ns));
+    return FEED_STOPPED;
 }
 
 static struct feed *open_feed(struct profiler *p, struct stats *stats, struct err *e)
@@ -118,6 +123,7 @@ static int run_worker(struct profiler *p, const char *version, struct err *e)
         .version = version,
         .root_pid = p->hello.pid,
         .root_clock_ns = clock_process_cpu_ns(p->hello.pid),
+        .charged_ns = &p->charged_ns,
         .stats = stats_new(),
     };
     struct feed *feed = open_feed(p, config.stats, e);

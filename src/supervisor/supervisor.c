@@ -94,12 +94,12 @@ static int exit_status_of(int wait_status)
 }
 
 /* The profiler closes its end when the profile is on disk. */
-static void await_profile(int socket)
+static void await_profile(int socket, uint64_t command_cpu_ns)
 {
     struct launch_message m;
     struct err e;
 
-    launch_send(socket, LAUNCH_FINISH, NULL, 0, NULL, 0, NULL);
+    launch_send(socket, LAUNCH_FINISH, &command_cpu_ns, sizeof(command_cpu_ns), NULL, 0, NULL);
     /* A READY the command did not wait for may still lie there. */
     for (int got = 1; got > 0;) {
         got = launch_receive(socket, &m, PROFILE_TIMEOUT_MS, &e);
@@ -111,6 +111,7 @@ static void await_profile(int socket)
 static int run_as_parent(const struct options *o, int socket)
 {
     struct launch_parent parent;
+    uint64_t cpu_ns = 0;
     struct err e;
     int status;
     pid_t child;
@@ -129,8 +130,8 @@ static int run_as_parent(const struct options *o, int socket)
         log_error(supervisor, "fork: %s", strerror(errno));
         return 126;
     }
-    status = launch_parent_wait(&parent, child);
-    await_profile(socket);
+    status = launch_parent_wait(&parent, child, &cpu_ns);
+    await_profile(socket, cpu_ns);
     return exit_status_of(status);
 }
 

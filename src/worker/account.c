@@ -124,6 +124,17 @@ static void account_remainder(struct worker *w)
     stats_add(w->stats, STATS_SAMPLES_LOST, totals.lost_samples);
 }
 
+/*
+ * Events see a task from its first switch-in to the middle of its exit. What is charged to it around that (50
+ * to 90 us a process here) shows only in the rusage of whoever waited.
+ */
+static void account_outside_events(struct worker *w)
+{
+    uint64_t charged = w->config->charged_ns ? *w->config->charged_ns : 0;
+
+    show(w, w->root_name, PSEUDO_START_AND_END, minus(charged, w->shown_ns + w->config->root_clock_ns));
+}
+
 void account_period_end(struct worker *w, bool last)
 {
     uint32_t at = 0;
@@ -132,6 +143,8 @@ void account_period_end(struct worker *w, bool last)
         for (struct process *p; (p = processes_next(w->processes, &at));)
             if (!p->exited && !p->overflow)
                 account_living(w, p);
-    if (last)
-        account_remainder(w);
+    if (!last)
+        return;
+    account_remainder(w);
+    account_outside_events(w);
 }

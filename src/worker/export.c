@@ -98,6 +98,7 @@ const char *pseudo_name(enum pseudo p)
         [PSEUDO_KERNEL_NOT_PERMITTED] = "[kernel: not permitted]",
         [PSEUDO_ENDED_WITHIN_PERIOD] = "[not sampled: ended within a period]",
         [PSEUDO_NOT_SAMPLED] = "[not sampled]",
+        [PSEUDO_START_AND_END] = "[not sampled: start and end of processes]",
         [PSEUDO_LOST] = "[samples lost]",
         [PSEUDO_TOO_MANY_STACKS] = "[too many stacks]",
     };
