@@ -173,7 +173,7 @@ static int check_output(const struct options *o, struct err *e)
 
 int supervisor_run(const struct options *o, const char *version)
 {
-    bool parent = o->wait || !sink_path_is_folder(o->output);
+    bool parent = o->wait_set ? o->wait : !sink_path_is_folder(o->output);
     struct err e;
     int socket = -1;
 

@@ -28,6 +28,8 @@ static void add_piece(const char *piece, size_t n, void *ctx)
     struct text *t = ctx;
     size_t room = READABLE_MAX - 1 - t->used, part = MIN_OF(n, room);
 
+    if (n == 0)
+        return; /* then piece may be NULL */
     memcpy(t->out + t->used, piece, part);
     t->used += part;
     t->out[t->used] = '\0';

@@ -31,11 +31,14 @@ static const struct symbols_config symbols_config = {.table_bytes = 16 << 20};
 
 static void worker_init(struct worker *w, const struct worker_config *config, struct feed *feed)
 {
+    struct process_limits limits = process_limits;
+
     *w = (struct worker){
         .config = config, .feed = feed, .stats = config->stats, .root_pid = (uint32_t)config->root_pid};
     elf_guard_install();
     w->images = images_new(&image_limits, w->stats);
-    w->processes = processes_new(&process_limits, w->images, w->stats);
+    limits.live = config->root_pid != 0; /* a recording's processes are not those of this machine */
+    w->processes = processes_new(&limits, w->images, w->stats);
     w->symbols = symbols_new(&symbols_config, w->images, w->stats);
     w->stacks = stacks_new(&stacks_limits);
     finder_init(&w->finder, w->images, w->stats);

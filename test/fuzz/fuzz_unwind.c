@@ -167,8 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     process.code = in.at;
     process.code_bytes = in.left;
     words = in.left / 8;
-    stack =
-        malloc(words ? words * 8 : 1); /* no slack: AddressSanitizer sees one byte beyond */
+    stack = malloc(words ? words * 8 : 1); /* no slack: AddressSanitizer sees one byte beyond */
     for (size_t i = 0; i < words; i++)
         stack[i] = useful_word(take_number(&in, 8), sp);
     struct unwind_input input = {&regs, (const uint8_t *)stack, (uint32_t)(words * 8)};
