@@ -279,6 +279,10 @@ class Profile:
     def labels(self, key):
         return {labels.get(key) for _, _, labels in self.samples}
 
+    def comment_number(self, name):
+        """Sum over the files of "NAME: N" in their comments."""
+        return sum(int(n) for comment in self.comments for n in re.findall(rf"\b{re.escape(name)}: (\d+)", comment))
+
     def top(self, n=12):
         by_leaf = {}
         for stack, values, _ in self.samples:

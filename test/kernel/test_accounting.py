@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The totals are true: shares of known programs, short processes, kernel time, all against the kernel's own account."""
 import os
+import re
 import textwrap
+import time
 
-from harness import (each_user, KERNEL_NOT_PERMITTED, KernelTest, NOT_SAMPLED, fixture, main, new_folder, paranoid, profile_run,
-                     profilers, python3, ringside, run, setUpModule, wait_for)  # noqa: F401
+from harness import (KERNEL_NOT_PERMITTED, NOT_SAMPLED, KernelTest, each_user, fixture, main, new_folder, paranoid,
+                     profile_run, profilers, python3, ringside, wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 
 class Shares(KernelTest):
@@ -23,6 +25,36 @@ class Shares(KernelTest):
         for name, share in (("sixty", 0.6), ("thirty", 0.3), ("ten", 0.1)):
             got = profile.total_s(lambda stack, labels: name in stack) / profile.total_s()
             self.assertShare(got, share, 0.09, profile)
+
+
+class Rings(KernelTest):
+    @each_user
+    def test_nothing_is_lost_at_a_high_rate_with_all_processors_busy(self, user):
+        profile, result = profile_run([fixture("threads"), "4", "750"], user, ("--frequency", "3999"))
+        self.assertTotal(profile, result)
+        self.assertLess(profile.comment_number("lost"), 0.01 * profile.comment_number("samples"), profile.comments)
+        self.assertGreater(profile.count(), 0.9 * 3999 * result.user_s)
+
+
+class Idle(KernelTest):
+    def test_profiler_sleeps_as_long_as_the_target_does(self):
+        command = self.start([ringside(), "-O", f"{new_folder()}/", fixture("sleeper"), "60000"])
+        pid = wait_for(lambda: profilers(but=[command.pid]), "the profiler")[0]
+
+        def switches():
+            return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", open(f"/proc/{pid}/status").read(), re.M).group(1))
+
+        def settled():
+            """True when half a second (the subject of this test) passes without the profiler waking up."""
+            before = switches()
+            time.sleep(0.5)
+            return switches() == before
+
+        wait_for(lambda: os.readlink(f"/proc/{command.pid}/exe").endswith("sleeper"), "the target to run")
+        wait_for(settled, "the profiler to fall asleep")
+        before = switches()
+        time.sleep(3)
+        self.assertLessEqual(switches() - before, 1)
 
 
 class ShortProcesses(KernelTest):

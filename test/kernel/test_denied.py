@@ -4,8 +4,8 @@ import errno
 import os
 import resource
 
-from harness import (each_user, KernelTest, NOBODY, Profile, can_profile, main, new_folder, python3, require, ringside, run, tool,
-                     wait_profilers_gone)
+from harness import (NOBODY, KernelTest, Profile, can_profile, each_user, main, new_folder, python3, require,
+                     ringside, run, tool, wait_profilers_gone)
 
 
 class Denied(KernelTest):

@@ -5,8 +5,8 @@ import signal
 import subprocess
 import textwrap
 
-from harness import (each_user, IS_ROOT, KernelTest, ME, Profile, main, new_folder, python3, require, require_tool, ringside, run,
-                     setUpModule, wait_for)  # noqa: F401 (setUpModule: unittest finds it here)
+from harness import (IS_ROOT, ME, KernelTest, Profile, each_user, fixture, main, new_folder, python3, require,
+                     require_tool, ringside, run, wait_for, wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 # Says which signal it got, as its exit status. Standard output tells when it is ready.
 WAITS_FOR_SIGNAL = textwrap.dedent("""
@@ -137,6 +137,25 @@ class Signals(KernelTest):
         wait_for(lambda: "ready" in command.text("stdout"), "the command to run")
         os.kill(command.pid, signal.SIGTERM)
         self.assertEqual(command.wait(30).status, 128 + signal.SIGTERM)
+
+
+class Background(KernelTest):
+    def test_parent_returns_with_the_command_not_with_what_it_left_behind(self):
+        folder = new_folder()
+        os.mkfifo(folder / "hold")
+        result = run([ringside(), "-O", folder / "cpu.pb.gz", "sh", "-c", f"(read line <{folder}/hold) & exit 3"], timeout=30)
+        self.assertEqual(result.status, 3, result)
+        Profile(folder / "cpu.pb.gz")
+        (folder / "hold").write_text("go\n")
+
+    @each_user
+    def test_service_is_followed_to_its_last_process(self, user):
+        folder = new_folder(user)
+        result = run([ringside(), "--frequency", "999", "-S", "forking", "-O", f"{folder}/", "sh", "-c", f"{fixture('split')} 1000 & exit 0"], user)
+        self.assertEqual(result.status, 0, result)
+        files = wait_for(lambda: sorted(folder.glob("forking*.pb.gz")), "the profile")
+        wait_profilers_gone()
+        self.assertAlmostEqual(Profile(*files).total_s(lambda stack, labels: "run" in stack), 1, delta=0.05)
 
 
 # As process 1: makes orphans that end at once, and waits until somebody has reaped them.

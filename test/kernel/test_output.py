@@ -2,8 +2,8 @@
 """Where profiles are written, how they are named, and what happens when they cannot be."""
 import os
 
-from harness import (each_user, IS_ROOT, KernelTest, Profile, main, new_folder, python3, require, ringside, run,  # noqa: F401
-                     setUpModule, wait_profilers_gone)
+from harness import (IS_ROOT, KernelTest, Profile, each_user, main, new_folder, python3, require, ringside, run,
+                     wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 # Busy for so many seconds of CPU.
 BURN = "import sys, time\nwhile time.process_time() < float(sys.argv[1]): sum(range(1000))\n"

@@ -7,7 +7,8 @@ import signal
 import textwrap
 import time
 
-from harness import (each_user, KernelTest, ME, Profile, main, new_folder, profilers, python3, ringside, setUpModule, wait_for)  # noqa: F401
+from harness import (ME, KernelTest, Profile, each_user, main, new_folder, profilers, python3, ringside, wait_for,
+                     setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 # Works until a file appears, then tells that all is well.
 WORKS_UNTIL = textwrap.dedent("""

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Programs nobody here wrote, and other languages: whole stacks and true totals."""
-import os
 import random
 import shutil
 import subprocess
 import textwrap
 
-from harness import (each_user, KernelTest, Profile, fixture, main, new_folder, profile_run, python3, require, require_tool, ringside, run,
-                     setUpModule, wait_for, wait_profilers_gone)  # noqa: F401
+from harness import (SOURCE, KernelTest, Profile, each_user, fixture, main, new_folder, profile_run, python3,
+                     require, require_tool, ringside, run, wait_for, wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 
 def words_file(folder, lines=150000):
@@ -99,12 +98,25 @@ class Tools(KernelTest):
 
     @each_user
     def test_gcc(self, user):
-        folder = new_folder(user)
-        source = c_source(folder, 150)
-        profile, result = profile_run(["gcc", "-O2", "-c", source, "-o", folder / "work.o"], user)
+        """This program's own sources: many short processes with all kinds of work."""
+        copied = new_folder(user) / "tree"
+        for part in ("include", "src"):
+            shutil.copytree(SOURCE / part, copied / part)
+        user.owns(copied)
+        script = ('for f in src/base/*.c src/process/*.c src/unwind/*.c src/stacks/*.c; do '
+                  'gcc -D_GNU_SOURCE -O2 -g -Iinclude -I"${f%/*}" -c "$f" -o out.o || exit 1; done')
+        profile, result = profile_run(["sh", "-c", script], user, cwd=copied)
         self.assertComplete(profile)
         self.assertTotal(profile, result)
-        self.assertIn("cc1", profile.labels("process_name"))
+        self.assertLessEqual({"sh", "gcc", "cc1", "as"}, profile.labels("process_name"))
+
+    @each_user
+    def test_gcc_that_recurses_deep_with_a_big_copy(self, user):
+        folder = new_folder(user)
+        profile, result = profile_run(["gcc", "-O2", "-c", c_source(folder, 150), "-o", folder / "work.o"], user,
+                                      ("--frequency", "999", "--stack-sample-size", "65528"))
+        self.assertComplete(profile)
+        self.assertTotal(profile, result)
 
     @each_user
     def test_clang(self, user):

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import textwrap
 
-from harness import (each_user, KernelTest, main, new_folder, python3, require_tool, ringside, run, setUpModule,  # noqa: F401
-                     wait_for, profilers)
+from harness import (KernelTest, each_user, main, new_folder, profilers, python3, require_tool, ringside, run,
+                     wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 # Everything a process can easily learn about itself, as JSON.
 LOOK = textwrap.dedent("""
