@@ -123,21 +123,20 @@ static bool nearer(const struct candidate *a, const struct candidate *b)
 bool batch_offer(struct batch *b, const struct candidate *c)
 {
     uint32_t first = batch_lower_bound(b, c->start), i = first;
+    uint64_t steps;
 
     note_boundary(b, first, c->start);
-    if (!c->sized) {
-        if (first < b->n && nearer(c, &b->slot[first].below))
-            b->slot[first].below = *c;
-        return b->work-- > 1;
+    if (!c->sized && first < b->n && nearer(c, &b->slot[first].below))
+        b->slot[first].below = *c;
+    if (c->sized) {
+        for (; i < b->n && b->addr[i] < c->end; i++)
+            if (better(c, &b->slot[i].sized))
+                b->slot[i].sized = *c;
+        note_boundary(b, i, c->end);
     }
-    for (; i < b->n && b->addr[i] < c->end; i++)
-        if (better(c, &b->slot[i].sized))
-            b->slot[i].sized = *c;
-    note_boundary(b, i, c->end);
-    if (b->work <= i - first + 1)
-        return false;
-    b->work -= i - first + 1;
-    return true;
+    steps = MIN_OF(b->work, (uint64_t)(i - first + 1));
+    b->work -= steps;
+    return b->work > 0;
 }
 
 static void carry_on(struct batch *b)
