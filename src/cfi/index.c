@@ -36,28 +36,33 @@ static bool segment_frames(const struct elf_file *file, uint64_t vaddr, struct f
 }
 
 /*
- * Takes the table of PT_GNU_EH_FRAME. FDEs may lie anywhere in the segment the table is in: its pc-relative
- * pointers need no start of .eh_frame.
+ * Takes the table of PT_GNU_EH_FRAME. FDEs may lie anywhere in the segment .eh_frame is in, which need not be
+ * the table's own (some linkers put .eh_frame among the writable data).
  */
 static bool use_table(struct index *x, const struct elf_file *file)
 {
-    uint64_t at, bytes = file->eh_frame_hdr_bytes;
+    uint64_t at, vaddr = file->eh_frame_hdr_vaddr, bytes = file->eh_frame_hdr_bytes;
+    struct frames holder;
     uint32_t count;
+    int32_t frames;
     const uint8_t *h;
 
-    if (bytes < TABLE_HEADER_BYTES || !segment_frames(file, file->eh_frame_hdr_vaddr, &x->frames))
+    if (bytes < TABLE_HEADER_BYTES || !segment_frames(file, vaddr, &holder))
         return false;
-    at = file->eh_frame_hdr_vaddr - x->frames.vaddr;
-    if (at > x->frames.bytes || bytes > x->frames.bytes - at)
+    at = vaddr - holder.vaddr;
+    if (at > holder.bytes || bytes > holder.bytes - at)
         return false;
-    h = x->frames.data + at;
-    if (h[0] != 1 || (h[1] & 0x0f) != DW_EH_PE_sdata4 || h[2] != DW_EH_PE_udata4 ||
+    h = holder.data + at;
+    if (h[0] != 1 || h[1] != (DW_EH_PE_pcrel | DW_EH_PE_sdata4) || h[2] != DW_EH_PE_udata4 ||
         h[3] != (DW_EH_PE_datarel | DW_EH_PE_sdata4))
+        return false;
+    memcpy(&frames, h + 4, sizeof(frames));
+    if (!segment_frames(file, vaddr + 4 + (uint64_t)(int64_t)frames, &x->frames))
         return false;
     memcpy(&count, h + 8, sizeof(count));
     x->count = MIN_OF(count, (bytes - TABLE_HEADER_BYTES) / 8);
     x->table = h + TABLE_HEADER_BYTES;
-    x->table_vaddr = file->eh_frame_hdr_vaddr;
+    x->table_vaddr = vaddr;
     return x->count > 0;
 }
 

@@ -556,6 +556,24 @@ TEST(cfi__reads_debug_frame_plain_and_compressed)
     check_two(DEBUG_FRAME_ZLIB);
 }
 
+TEST(cfi__finds_frames_in_another_segment_than_their_table)
+{
+    Elf64_Phdr *p = (Elf64_Phdr *)(forged.file + sizeof(Elf64_Ehdr));
+    struct elf_file f;
+    struct cfi *c;
+
+    forge_two(&f, EH_TABLE);
+    p[1].p_offset = p[2].p_offset;
+    p[1].p_vaddr = p[2].p_vaddr;
+    p[1].p_filesz = p[0].p_filesz - p[2].p_offset;
+    p[0].p_filesz = p[0].p_memsz = p[2].p_offset;
+    p[1].p_memsz = FORGE_CODE + FORGE_CODE_BYTES - p[1].p_vaddr;
+    assert_int_equal(elf_from_memory(&f, forged.file, forged.used, NULL), 0);
+    c = cfi_new(&f, &roomy, NULL);
+    assert_int_equal(cfi_find(c, FORGE_CODE + 5)->cfa_offset, 16);
+    cfi_free(c);
+}
+
 TEST(cfi__remembers_a_hole_as_a_whole)
 {
     struct cfi_counts counts;
