@@ -56,19 +56,13 @@ uint32_t batch_lower_bound(const struct batch *b, uint64_t addr)
     return (uint32_t)(low - b->addr) + (*low < addr);
 }
 
-/* Noted in the two slots next to it, i being the first at or above; batch_settle() carries it on to the
- * others. */
-static void note_boundary(struct batch *b, uint32_t i, uint64_t addr)
+/* Noted in the two slots next to it; batch_settle() carries it on to the others. */
+void batch_boundary(struct batch *b, uint64_t addr, uint32_t first)
 {
-    if (i < b->n && addr > b->slot[i].from)
-        b->slot[i].from = addr;
-    if (i > 0 && addr < b->slot[i - 1].to)
-        b->slot[i - 1].to = addr;
-}
-
-void batch_boundary(struct batch *b, uint64_t addr)
-{
-    note_boundary(b, batch_lower_bound(b, addr), addr);
+    if (first < b->n && addr > b->slot[first].from)
+        b->slot[first].from = addr;
+    if (first > 0 && addr < b->slot[first - 1].to)
+        b->slot[first - 1].to = addr;
 }
 
 /* _Z and _R begin mangled names: their underscore is none of the name's. */
@@ -120,19 +114,19 @@ static bool nearer(const struct candidate *a, const struct candidate *b)
     return better_alias(a, b);
 }
 
-bool batch_offer(struct batch *b, const struct candidate *c)
+bool batch_offer(struct batch *b, const struct candidate *c, uint32_t first)
 {
-    uint32_t first = batch_lower_bound(b, c->start), i = first;
+    uint32_t i = first;
     uint64_t steps;
 
-    note_boundary(b, first, c->start);
+    batch_boundary(b, c->start, first);
     if (!c->sized && first < b->n && nearer(c, &b->slot[first].below))
         b->slot[first].below = *c;
     if (c->sized) {
         for (; i < b->n && b->addr[i] < c->end; i++)
             if (better(c, &b->slot[i].sized))
                 b->slot[i].sized = *c;
-        note_boundary(b, i, c->end);
+        batch_boundary(b, c->end, i);
     }
     steps = MIN_OF(b->work, (uint64_t)(i - first + 1));
     b->work -= steps;

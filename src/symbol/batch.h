@@ -42,14 +42,17 @@ struct batch {
 void batch_init(struct batch *b, const uint64_t *addrs, uint32_t n);
 void batch_release(struct batch *b);
 
-/* False when the work allowed is used up: stop offering. */
-bool batch_offer(struct batch *b, const struct candidate *c);
-/* An address at which answers may change although no symbol starts or ends there (a section's bounds). */
-void batch_boundary(struct batch *b, uint64_t addr);
-/* Chooses. More may be offered afterwards for the slots without a name, and settled again. */
-void batch_settle(struct batch *b);
 /* Index of the first slot at or above addr; b->n when there is none. */
 uint32_t batch_lower_bound(const struct batch *b, uint64_t addr);
+
+/* False when the work allowed is used up: stop offering. first: batch_lower_bound() of the candidate's start.
+ */
+bool batch_offer(struct batch *b, const struct candidate *c, uint32_t first);
+/* An address, first as above, at which answers may change although no symbol is offered there (a section's
+ * bounds). */
+void batch_boundary(struct batch *b, uint64_t addr, uint32_t first);
+/* Chooses. More may be offered afterwards for the slots without a name, and settled again. */
+void batch_settle(struct batch *b);
 /* Slots without an answer. */
 uint32_t batch_unnamed(const struct batch *b);
 

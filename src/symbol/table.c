@@ -126,8 +126,8 @@ uint64_t table_offer(const struct elf_file *f, uint32_t section_type, struct bat
         return 0;
     find_code(f, &code);
     for (uint32_t i = 0; i < code.n; i++) {
-        batch_boundary(b, code.at[i].start);
-        batch_boundary(b, code.at[i].end);
+        batch_boundary(b, code.at[i].start, batch_lower_bound(b, code.at[i].start));
+        batch_boundary(b, code.at[i].end, batch_lower_bound(b, code.at[i].end));
     }
     entries = elf_at(f, table.offset, table.bytes);
     count = table.bytes / sizeof(Elf64_Sym);
@@ -136,7 +136,7 @@ uint64_t table_offer(const struct elf_file *f, uint32_t section_type, struct bat
         Elf64_Sym sym;
 
         memcpy(&sym, entries + i * sizeof(sym), sizeof(sym));
-        if (candidate_of(&sym, &code, &names, &c) && !batch_offer(b, &c))
+        if (candidate_of(&sym, &code, &names, &c) && !batch_offer(b, &c, batch_lower_bound(b, c.start)))
             break;
         if (i % DROP_EVERY == 0)
             elf_drop_pages(f);

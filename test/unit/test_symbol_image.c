@@ -354,6 +354,18 @@ TEST(symbol__names_kernel_functions_and_their_modules)
                  addrs, want, ARRAY_LEN(addrs));
 }
 
+TEST(symbol__names_kernel_functions_from_lines_in_order)
+{
+    static const uint64_t addrs[] = {0xffffffff81000000, 0xffffffff81000150, 0xffffffff810001ff};
+    static const char *const want[] = {"_stext", "do_one_initcall", "do_one_initcall"};
+
+    kernel_names("ffffffff81000000 T _stext\n"
+                 "ffffffff81000100 t do_one_initcall\n"
+                 "ffffffff81000200 T vfs_read\n"
+                 "ffffffff81000300 T behind_all_that_is_asked\n",
+                 addrs, want, ARRAY_LEN(addrs));
+}
+
 TEST(symbol__names_no_kernel_function_when_addresses_are_hidden)
 {
     static const uint64_t addrs[] = {0, 0xffffffff81000000};
