@@ -287,6 +287,8 @@ const struct cfi_rule *fallback_rule(struct walk *w, bool executable, enum unwin
     return w->frames[w->at].exact ? rule_of_leaf(w, executable, how, stop) : rule_of_caller(w, how, stop);
 }
 
+/* ---- planted return addresses ---- */
+
 /*
  * Signal handlers return to a trampoline, and coroutines to a function that switches away, through an address
  * somebody wrote onto the stack. glibc's makecontext() is one: its row describes code that is yet to run, not
@@ -303,10 +305,48 @@ bool fallback_planted(const struct walk *w, struct unwind_site *site)
     w->finder->find(w->finder->ctx, w->pc, &here);
     if (!here.executable)
         return false;
-    if (here.rule->cfa == CFI_NONE && !arch_is_sigreturn(code, read_code(w, w->pc, code, sizeof(code))))
+    if (!here.rule->signal_frame && arch_is_sigreturn(code, read_code(w, w->pc, code, sizeof(code))))
+        here.rule = &sigreturn; /* Go describes its trampoline like any function */
+    else if (here.rule->cfa == CFI_NONE)
+        return false;
+    else if (!here.rule->signal_frame)
+        here.rule = &end;
+    *site = here;
+    return true;
+}
+
+/* What the rule of any function says at its first instruction. */
+static bool is_function_start(uint64_t pc, const struct cfi_rule *rule)
+{
+    return pc % 16 == 0 && rule->cfa == CFI_REG_OFFSET && rule->cfa_reg == ARCH_REG_SP &&
+           rule->cfa_offset == 8 && memcmp(rule->saved, at_sp[0].saved, sizeof(rule->saved)) == 0;
+}
+
+/*
+ * The same where the byte before belongs to another function, which ends there without padding: the walk took
+ * that function's row, and failed with it.
+ */
+bool fallback_planted_after_all(struct walk *w, struct unwind_site *site)
+{
+    struct unwind_frame *frame = &w->frames[w->at];
+    struct unwind_site here;
+    uint8_t code[ARCH_SIGRETURN_BYTES];
+    uint64_t target;
+
+    if (frame->exact || frame->how != UNWIND_BY_ROW || check_call(w, frame->pc, &target) != CALL_MISSING)
+        return false;
+    w->finder->find(w->finder->ctx, frame->pc, &here);
+    if (arch_is_sigreturn(code, read_code(w, frame->pc, code, sizeof(code))))
+        here.rule = &sigreturn;
+    else if (is_function_start(frame->pc, here.rule))
+        here.rule = &end;
+    else
         return false;
     *site = here;
-    if (here.rule->cfa != CFI_NONE && !here.rule->signal_frame)
-        site->rule = &end;
+    frame->exact = true;
+    frame->where = here.where;
+    frame->cfa = 0;
+    w->pc = frame->pc;
+    w->sp = w->frames[w->at - 1].cfa;
     return true;
 }

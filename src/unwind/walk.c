@@ -148,6 +148,14 @@ static inline enum unwind_stop look_up(const struct walk *w, enum unwind_how how
     return site->executable ? UNWIND_GOES_ON : UNWIND_NO_ROW;
 }
 
+static inline enum unwind_stop advance(struct walk *w, struct unwind_site *site, enum unwind_how *how,
+                                       bool *exact)
+{
+    enum unwind_stop stop = step(w, site, how, exact);
+
+    return stop == UNWIND_GOES_ON ? look_up(w, *how, exact, site) : stop;
+}
+
 static inline void put_frame(struct walk *w, const struct unwind_site *site, enum unwind_how how, bool exact)
 {
     w->frames[w->at] =
@@ -184,12 +192,14 @@ enum unwind_stop unwind_walk(const struct unwind_input *in, const struct unwind_
     start(&w, in, finder, frames);
     finder->find(finder->ctx, w.pc, &site);
     put_frame(&w, &site, how, exact);
-    while ((stop = step(&w, &site, &how, &exact)) == UNWIND_GOES_ON &&
-           (stop = look_up(&w, how, &exact, &site)) == UNWIND_GOES_ON) {
-        if (w.at + 1 == max) {
+    for (;;) {
+        stop = advance(&w, &site, &how, &exact);
+        if (stop != UNWIND_GOES_ON && stop != UNWIND_DONE && fallback_planted_after_all(&w, &site))
+            stop = advance(&w, &site, &how, &exact);
+        if (stop == UNWIND_GOES_ON && w.at + 1 == max)
             stop = UNWIND_TOO_DEEP;
+        if (stop != UNWIND_GOES_ON)
             break;
-        }
         w.at++;
         put_frame(&w, &site, how, exact);
     }

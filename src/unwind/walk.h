@@ -79,4 +79,10 @@ const struct cfi_rule *fallback_rule(struct walk *w, bool executable, enum unwin
  */
 bool fallback_planted(const struct walk *w, struct unwind_site *site);
 
+/*
+ * After a step out of the current frame failed: was its return address planted all the same? True when it
+ * was: frame and *site then are what they should have been, and the step is worth another try, once.
+ */
+bool fallback_planted_after_all(struct walk *w, struct unwind_site *site);
+
 #endif

@@ -258,6 +258,56 @@ TEST(unwind__unreadable_leaf_is_not_guessed_from_unreadable_callers)
     assert_int_equal(w.count, 1);
 }
 
+/* ---- planted return addresses that fall into the row of the function before ---- */
+
+#define PLANTED 0x420000
+static const char code_before[0x1000];
+
+/* The function before the planted address ends right there, and its row says whatever it says. */
+static void planted_world(void)
+{
+    start_at(F + 9);
+    world_add(&w, F, (struct cfi_rule)RULE_RSP(16));
+    world_set_code(world_add(&w, PLANTED - 0x1000, (struct cfi_rule)RULE_RSP(48)), code_before,
+                   sizeof(code_before));
+    WORLD_CODE(world_add(&w, PLANTED, (struct cfi_rule)RULE_RSP(8)), PLAIN_CODE);
+    w.word[1] = PLANTED;
+    for (size_t i = 2; i < 10; i++)
+        w.word[i] = 0xbad;
+}
+
+TEST(unwind__planted_address_in_the_row_of_another_function_is_the_end)
+{
+    planted_world();
+    assert_int_equal(world_walk(&w), UNWIND_DONE);
+    assert_int_equal(w.count, 2);
+    assert_int_equal(w.frame[1].where, PLANTED);
+    assert_true(w.frame[1].exact);
+}
+
+TEST(unwind__return_address_in_the_middle_of_a_function_is_no_planted_one)
+{
+    planted_world();
+    w.word[1] = PLANTED + 8;
+    assert_int_equal(world_walk(&w), UNWIND_NO_ROW);
+    assert_int_equal(w.count, 2);
+    assert_int_equal(w.frame[1].where, PLANTED + 7);
+}
+
+TEST(unwind__trampoline_described_as_a_function_is_known_by_its_code)
+{
+    planted_world();
+    WORLD_CODE(&w.piece[3], "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05");
+    world_add(&w, MAIN, (struct cfi_rule)RULE_RSP(8));
+    w.word[2 + arch_sigreturn_offset(ARCH_REG_RIP) / 8] = MAIN + 7;
+    w.word[2 + arch_sigreturn_offset(ARCH_REG_RSP) / 8] = word_at(60);
+    w.word[60] = START + 1;
+    assert_int_equal(world_walk(&w), UNWIND_DONE);
+    assert_int_equal(w.count, 4);
+    assert_int_equal(w.frame[2].pc, MAIN + 7);
+    assert_true(w.frame[2].exact);
+}
+
 /* ---- wild calls ---- */
 
 TEST(unwind__call_through_null_pointer_shows_its_caller)

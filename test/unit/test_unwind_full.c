@@ -180,6 +180,19 @@ TEST(unwind__trampoline_without_information_is_known_by_its_code)
     assert_true(w.frame[2].exact);
 }
 
+/* Go's has a row, which describes it as if it had been called. */
+TEST(unwind__trampoline_described_like_a_function_is_known_by_its_code)
+{
+    signal_world(NULL);
+    w.piece[2] = (struct piece){.start = 0x420000, .rule = RULE_RSP(8)}; /* nothing is known in front of it */
+    WORLD_CODE(&w.piece[2], "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05");
+    w.word[UCONTEXT - 1] = 0x420000;
+    assert_int_equal(world_walk(&w), UNWIND_DONE);
+    assert_int_equal(w.count, 4);
+    assert_int_equal(w.frame[2].pc, G);
+    assert_true(w.frame[2].exact);
+}
+
 TEST(unwind__full_rule_leaves_popped_register_alone)
 {
     static const struct cfi_op cfa[] = {{DW_OP_breg7, 8, 0, 0}};
