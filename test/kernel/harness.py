@@ -331,11 +331,16 @@ class KernelTest(unittest.TestCase):
     def start(self, argv, user=ME, **more):
         """A command that is certainly gone when the test is over."""
         command = Command(argv, user, **more)
-        self.addCleanup(command.kill)
+        self.started.append(command)
         return command
+
+    def setUp(self):
+        self.started = []
 
     def tearDown(self):
         """No test may leave a profiler behind, whatever it was about."""
+        for command in self.started:
+            command.kill()
         try:
             wait_profilers_gone()
         except AssertionError:

@@ -188,6 +188,7 @@ MAKES_ORPHANS = textwrap.dedent("""
 
 class ProcessOne(KernelTest):
     def setUp(self):
+        super().setUp()
         require("root", IS_ROOT, "only root makes pid namespaces here")
         require_tool("unshare")
 

@@ -112,10 +112,11 @@ class Tools(KernelTest):
 
     @each_user
     def test_gcc_that_recurses_deep_with_a_big_copy(self, user):
+        """Some stacks of this source are deeper than the 64 KiB that can be copied."""
         folder = new_folder(user)
         profile, result = profile_run(["gcc", "-O2", "-c", c_source(folder, 150), "-o", folder / "work.o"], user,
                                       ("--frequency", "999", "--stack-sample-size", "65528"))
-        self.assertComplete(profile)
+        self.assertComplete(profile, 0.97)
         self.assertTotal(profile, result)
 
     @each_user
