@@ -44,9 +44,12 @@ static enum unwind_stop walk(struct worker *w, struct task *task, const struct f
 {
     struct unwind_input in = {.regs = &s->regs, .stack = s->stack, .stack_bytes = s->stack_bytes};
     struct unwind_finder finder = finder_for(&w->finder, task->process);
+    struct stack_lines *lines = &task_memory(task)->lines;
     enum unwind_stop stop;
 
+    stack_lines_fetch(lines, s);
     stop = unwind_walk(&in, &finder, w->frames, UNWIND_MAX_FRAMES, count);
+    stack_lines_note(lines, w->frames, *count);
     if (stop == UNWIND_DONE && copy_was_full(w, s))
         splice_remember(task, w->frames, *count);
     if (stop == UNWIND_STACK_ENDED && splice_complete(task, w->frames, count, UNWIND_MAX_FRAMES)) {

@@ -2,7 +2,7 @@
  * worker_private.h - the worker's state, shared by its files
  *
  *   worker.c   the loop: records, periods, the end
- *   sample.c   a sample to frame words (with finder.c and splice.c)
+ *   sample.c   a sample to frame words (with finder.c, ahead.c and splice.c)
  *   owner.c    whom a stack belongs to: the label sets of a period
  *   account.c  CPU time that was not sampled
  *   export.c   the period's counts to a finished profile
@@ -23,6 +23,7 @@
 #include "ringside/unwind.h"
 #include "ringside/worker.h"
 
+#include "ahead.h"
 #include "finder.h"
 #include "word.h"
 
@@ -74,7 +75,7 @@ struct worker {
 struct thread_memory {
     uint32_t owner, owner_stamp;
     uint32_t count, cap;
-    uint32_t images_stamp;
+    struct stack_lines lines; /* of its last walk */
     struct outer_frame {
         uint64_t cfa, pc, where;
     } * frame; /* inside the same allocation */
