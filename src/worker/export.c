@@ -21,13 +21,35 @@ struct export
     struct worker *w;
     struct profile profile;
     uint64_t *word; /* distinct frame words, sorted: grouped by image */
-    uint32_t words;
+    uint32_t words, words_cap;
     struct map64 location; /* word -> location id */
     uint32_t *label_set;   /* owner -> label set + 1 */
     uint32_t *ids;         /* locations of one sample */
 };
 
 /* ---- distinct frames ---- */
+
+/* The entries are sorted root first: how many outer frames a stack shares with the one before it. */
+static uint32_t shared_with(const uint64_t *a, uint32_t a_n, const uint64_t *b, uint32_t b_n)
+{
+    uint32_t n = 0;
+
+    while (n < a_n && n < b_n && a[a_n - 1 - n] == b[b_n - 1 - n])
+        n++;
+    return n;
+}
+
+static void collect_word(struct export *x, uint64_t word)
+{
+    if (map64_find(&x->location, word))
+        return;
+    map64_put(&x->location, word, 0);
+    if (x->words == x->words_cap) {
+        x->words_cap = x->words_cap ? x->words_cap * 2 : 1024;
+        x->word = base_realloc(x->word, x->words_cap * sizeof(*x->word));
+    }
+    x->word[x->words++] = word;
+}
 
 static int compare_words(const void *a, const void *b)
 {
@@ -57,28 +79,15 @@ static void put_main_image_first(struct export *x)
 
 static void collect_words(struct export *x)
 {
-    uint32_t entries = stacks_entry_count(x->w->stacks), cap = 0;
-    uint32_t stack = UINT32_MAX;
+    uint32_t entries = stacks_entry_count(x->w->stacks), n, before_n = 0;
+    const uint64_t *frames, *before = NULL;
 
     for (uint32_t i = 0; i < entries; i++) {
-        const struct stacks_entry *entry = stacks_entry_at(x->w->stacks, i);
-        const uint64_t *frames;
-        uint32_t n;
-
-        if (entry->stack == stack)
-            continue;
-        stack = entry->stack;
-        frames = stacks_frames(x->w->stacks, stack, &n);
-        for (uint32_t k = 0; k < n; k++) {
-            if (map64_find(&x->location, frames[k]))
-                continue;
-            map64_put(&x->location, frames[k], 0);
-            if (x->words == cap) {
-                cap = cap ? cap * 2 : 1024;
-                x->word = base_realloc(x->word, cap * sizeof(*x->word));
-            }
-            x->word[x->words++] = frames[k];
-        }
+        frames = stacks_frames(x->w->stacks, stacks_entry_at(x->w->stacks, i)->stack, &n);
+        for (uint32_t k = n - shared_with(frames, n, before, before_n); k-- > 0;)
+            collect_word(x, frames[k]);
+        before = frames;
+        before_n = n;
     }
     qsort(x->word, x->words, sizeof(*x->word), compare_words);
     put_main_image_first(x);
@@ -192,8 +201,15 @@ static uint32_t function_of(struct export *x, const struct image *image, uint64_
     return profile_add_function(&x->profile, text, text);
 }
 
+/* Neighbours mostly lie in the same function: its name is interned once. */
+static bool same_symbol(const struct symbol_ref *a, const struct symbol_ref *b)
+{
+    return a->name && a->name == b->name && a->system_name == b->system_name;
+}
+
 static void export_image(struct export *x, struct image *image, const uint64_t *words, uint32_t n)
 {
+    uint32_t function = 0;
     uint64_t *addrs = base_alloc(n * sizeof(*addrs));
     struct symbol_ref *names = base_calloc(n, sizeof(*names));
     struct image_mappings mappings;
@@ -203,13 +219,12 @@ static void export_image(struct export *x, struct image *image, const uint64_t *
     symbols_resolve(x->w->symbols, image, addrs, n, names);
     describe_mappings(x, image, addrs, n, &mappings);
     for (uint32_t i = 0; i < n; i++) {
-        struct profile_location l = {
-            .address = addrs[i],
-            .mapping = mapping_of(x, &mappings, addrs[i]),
-            .function = function_of(x, image, addrs[i], &names[i]),
-        };
-
-        put_location(x, words[i], &l);
+        if (i == 0 || !same_symbol(&names[i], &names[i - 1]))
+            function = function_of(x, image, addrs[i], &names[i]);
+        put_location(x, words[i],
+                     &(struct profile_location){.address = addrs[i],
+                                                .mapping = mapping_of(x, &mappings, addrs[i]),
+                                                .function = function});
     }
     free(names);
     free(addrs);
@@ -273,20 +288,24 @@ static uint32_t label_set_of(struct export *x, uint32_t owner)
 
 static void export_samples(struct export *x)
 {
-    uint32_t entries = stacks_entry_count(x->w->stacks);
+    uint32_t entries = stacks_entry_count(x->w->stacks), n, before_n = 0;
+    const uint64_t *frames, *before = NULL;
+    uint32_t *end; /* ids are kept root last, so that what two stacks share stays where it is */
 
     x->label_set = base_calloc(x->w->owners, sizeof(*x->label_set));
     x->ids = base_alloc(WORKER_FRAMES_MAX * sizeof(*x->ids));
+    end = x->ids + WORKER_FRAMES_MAX;
     for (uint32_t i = 0; i < entries; i++) {
         const struct stacks_entry *entry = stacks_entry_at(x->w->stacks, i);
         int64_t values[2] = {(int64_t)entry->count, (int64_t)entry->value};
-        uint32_t n;
-        const uint64_t *frames = stacks_frames(x->w->stacks, entry->stack, &n);
 
+        frames = stacks_frames(x->w->stacks, entry->stack, &n);
         n = MIN_OF(n, (uint32_t)WORKER_FRAMES_MAX);
-        for (uint32_t k = 0; k < n; k++)
-            x->ids[k] = (uint32_t)*map64_find(&x->location, frames[k]);
-        profile_add_sample(&x->profile, x->ids, n, label_set_of(x, entry->owner), values);
+        for (uint32_t k = n - shared_with(frames, n, before, before_n); k-- > 0;)
+            end[(int64_t)k - n] = (uint32_t)*map64_find(&x->location, frames[k]);
+        before = frames;
+        before_n = n;
+        profile_add_sample(&x->profile, end - n, n, label_set_of(x, entry->owner), values);
     }
 }
 
