@@ -138,6 +138,7 @@ static bool feed_op_next(struct feed *feed, struct feed_record *out)
             continue;
         }
         f->current = r;
+        ring_prefetch_next(r, f->current_bytes);
         stats_add(f->stats, STATS_RECORDS, 1);
         if (perf_decode(&f->attr, bytes, f->current_bytes, out, &torn)) {
             out->cpu = (uint32_t)(r - f->ring);

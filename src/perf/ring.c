@@ -15,6 +15,12 @@
 
 #include "decode.h"
 
+#define LINE_BYTES   64
+/* What is read of every sample: fixed fields, registers and the first frames at its head, the length of the
+ * stack copy at its end. */
+#define HEAD_BYTES   512
+#define LARGE_RECORD 1024
+
 int ring_open(struct ring *r, int fd, uint32_t pages, struct err *e)
 {
     size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
@@ -90,6 +96,17 @@ size_t ring_peek(struct ring *r, void *scratch, const void **record, bool *torn)
     memcpy((uint8_t *)scratch + first, r->data, h.size - first);
     *record = scratch;
     return h.size;
+}
+
+void ring_prefetch_next(const struct ring *r, size_t n)
+{
+    uint64_t next = r->tail + n;
+
+    if (n < LARGE_RECORD || r->head - next < n)
+        return;
+    for (size_t line = 0; line < HEAD_BYTES; line += LINE_BYTES)
+        __builtin_prefetch(r->data + ((next + line) & r->mask));
+    __builtin_prefetch(r->data + ((next + n - LINE_BYTES) & r->mask));
 }
 
 uint64_t ring_peek_time(const struct ring *r)

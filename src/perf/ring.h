@@ -47,6 +47,12 @@ static inline uint64_t ring_used(const struct ring *r)
  */
 size_t ring_peek(struct ring *r, void *scratch, const void **record, bool *torn);
 
+/*
+ * Fetches what will be read of the record behind the oldest, of n bytes, when there is one: most samples are
+ * as large as the one before, and nothing of them is in the cache.
+ */
+void ring_prefetch_next(const struct ring *r, size_t n);
+
 /* Time of the oldest record; the ring must not be empty. 0 when the record makes no sense. */
 uint64_t ring_peek_time(const struct ring *r);
 
