@@ -83,14 +83,15 @@ bool arch_ends_in_call(const uint8_t *before, size_t n);
 /* The longest call instruction arch_ends_in_call() looks for: what to hand it where the code can be read. */
 #define ARCH_CALL_BYTES 7
 /*
- * Where the direct call in front of a return address leads; false when there is none (the call is indirect, or it is
- * not a call).
+ * Where the direct call in front of a return address leads; false when there is none (the call is indirect,
+ * or it is not a call).
  */
 bool arch_call_target(const uint8_t *before, size_t n, uint64_t return_addr, uint64_t *target);
 
 /*
- * True when the bytes at a handler's return address are a signal trampoline without call-frame information (musl, Go).
- * SP then points to the kernel's struct ucontext, which holds register i at arch_sigreturn_offset(i).
+ * True when the bytes at a handler's return address are a signal trampoline without call-frame information
+ * (musl, Go). SP then points to the kernel's struct ucontext, which holds register i at
+ * arch_sigreturn_offset(i).
  */
 bool arch_is_sigreturn(const uint8_t *at, size_t n);
 #define ARCH_SIGRETURN_BYTES 9
