@@ -169,9 +169,10 @@ class Languages(KernelTest):
     @each_user
     def test_rust(self, user):
         require_tool("rustc", "rust")
-        profile, result = profile_run([fixture("rust_work")], user)
-        self.assertComplete(profile)
-        self.assertTotal(profile, result)
+        for program in ("rust_work", "rust_work.O0"):
+            profile, result = profile_run([fixture(program)], user)
+            self.assertComplete(profile)
+            self.assertTotal(profile, result)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class Stacks(KernelTest):
         """Nearly all stacks that hold a frame have the shape around it. (A few interrupt a frame being made.)"""
         held = profile.count(lambda s, l: mine(s, l) and any(holding in frame for frame in s))
         good = profile.count(lambda s, l: mine(s, l) and any(holding in frame for frame in s) and in_order(s, *patterns))
-        self.assertGreater(held, 20, f"no stack with {holding}\n{profile.top()}")
+        self.assertGreater(held, 10, f"no stack with {holding}\n{profile.top()}")
         self.assertGreaterEqual(good, 0.99 * held - 3, f"{holding}: not {patterns}\n{profile.top()}")
 
     def check_program(self, program, user=NOBODY, complete=0.99):
@@ -122,11 +122,13 @@ class Oddities(KernelTest):
                 profile, _ = profile_run([fixture(program), "1000"], user, RATE)
                 mine = in_process(profile, program)
                 self.assertComplete(profile, 0.99, mine)
-                for leaf in ("tiny", "library_tiny"):
-                    held = profile.count(lambda s, l: s[0] == leaf)
-                    good = profile.count(lambda s, l: s[0] == leaf and s[1:3] == ("call_often", "main"))
-                    self.assertGreater(held, 50, profile.top())
-                    self.assertGreaterEqual(good, 0.99 * held, profile.top())
+                def tiny(s, l):
+                    return s[0] in ("tiny", "library_tiny")
+                good = profile.count(lambda s, l: tiny(s, l) and s[1:3] == ("call_often", "main"))
+                self.assertGreater(profile.count(tiny), 100, profile.top())
+                self.assertGreaterEqual(good, 0.99 * profile.count(tiny) - 3, profile.top())
+                stub = profile.count(lambda s, l: "@plt" in s[0])
+                self.assertGreaterEqual(profile.count(lambda s, l: "@plt" in s[0] and "call_often" in s), 0.99 * stub - 3, profile.top())
 
     def test_handler_on_its_own_stack_is_named(self):
         profile, result = profile_run([fixture("signals"), "1000", "altstack"], NOBODY, RATE)
