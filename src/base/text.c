@@ -44,11 +44,21 @@ static int utf8_length(const unsigned char *s)
     return n;
 }
 
+/* Length of the leading part that is plain printable ASCII: nearly always all of it. */
+static size_t plain_length(const unsigned char *s)
+{
+    size_t n = 0;
+
+    while (s[n] >= 0x20 && s[n] < 0x80)
+        n++;
+    return n;
+}
+
 void utf8_clean(char *text)
 {
     unsigned char *s = (unsigned char *)text;
 
-    while (*s) {
+    for (s += plain_length(s); *s;) {
         int n = utf8_length(s);
 
         if (n == 0) {
