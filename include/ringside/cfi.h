@@ -84,6 +84,12 @@ void cfi_free(struct cfi *c);
 /* Never NULL: a CFI_NONE rule where nothing is known. elf_addr: as written in the file. */
 const struct cfi_rule *cfi_find(struct cfi *c, uint64_t elf_addr);
 
+/*
+ * Bounds of the function that holds an address, as its FDE gives them: what is left to tell functions of a
+ * stripped file apart. False when no FDE covers it.
+ */
+bool cfi_function(struct cfi *c, uint64_t elf_addr, uint64_t *start, uint64_t *end);
+
 void cfi_counts(const struct cfi *c, struct cfi_counts *out);
 
 #endif

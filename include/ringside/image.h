@@ -96,6 +96,9 @@ const char *image_error(const struct image *i);
  * images_free(). */
 const struct cfi_rule *image_rule(struct images *t, struct image *i, uint64_t elf_addr);
 
+/* Bounds of the function that holds an address, from call-frame information; false when there is none. */
+bool image_function(struct images *t, struct image *i, uint64_t elf_addr, uint64_t *start, uint64_t *end);
+
 /*
  * Address as written in the file for a file offset of a mapping; false when no segment covers it or the file
  * cannot be read.

@@ -154,3 +154,16 @@ const struct cfi_rule *cfi_find(struct cfi *c, uint64_t elf_addr)
         c->counts.dropped++;
     return rules_get(&c->rules, range.rule);
 }
+
+bool cfi_function(struct cfi *c, uint64_t elf_addr, uint64_t *start, uint64_t *end)
+{
+    struct index_hit hit;
+    const struct index *x = find_fde(c, elf_addr, &hit);
+
+    if (!hit.covered)
+        return false;
+    note_window(c, x, &hit);
+    *start = hit.fde.start;
+    *end = hit.fde.end;
+    return true;
+}

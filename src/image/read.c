@@ -171,6 +171,13 @@ const struct cfi_rule *image_rule(struct images *t, struct image *i, uint64_t el
     return rule;
 }
 
+bool image_function(struct images *t, struct image *i, uint64_t elf_addr, uint64_t *start, uint64_t *end)
+{
+    if (!i->cfi && !make_cfi(t, i))
+        return false;
+    return cfi_function(i->cfi, elf_addr, start, end);
+}
+
 bool image_offset_to_elf(struct images *t, struct image *i, uint64_t file_offset, uint64_t *elf_addr)
 {
     const struct elf_file *f = image_elf(t, i);

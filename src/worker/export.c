@@ -190,41 +190,59 @@ static const char *base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-static uint32_t function_of(struct export *x, const struct image *image, uint64_t addr,
-                            const struct symbol_ref *s)
+/* The function found last: neighbouring addresses mostly lie in the same one. */
+struct found {
+    uint32_t id;
+    uint64_t end; /* ELF address up to which it is known to reach; 0: not known */
+    const struct symbol_ref *symbol;
+};
+
+/* Code without a symbol is told apart by function where call-frame information gives its bounds, else by
+ * address. */
+static void find_unnamed(struct export *x, struct image *image, uint64_t addr, struct found *f)
 {
+    uint64_t start = addr;
     char text[320];
 
-    if (s->name)
-        return profile_add_function(&x->profile, s->name, s->system_name);
-    snprintf(text, sizeof(text), "%.256s+0x%llx", base_name(image->path), (unsigned long long)addr);
-    return profile_add_function(&x->profile, text, text);
+    f->end = 0;
+    if (image->kind == IMAGE_KERNEL || !image_function(x->w->images, image, addr, &start, &f->end))
+        start = addr;
+    snprintf(text, sizeof(text), "%.256s+0x%llx", base_name(image->path), (unsigned long long)start);
+    f->id = profile_add_function(&x->profile, text, text);
 }
 
-/* Neighbours mostly lie in the same function: its name is interned once. */
-static bool same_symbol(const struct symbol_ref *a, const struct symbol_ref *b)
+static void find_function(struct export *x, struct image *image, uint64_t addr, const struct symbol_ref *s,
+                          struct found *f)
 {
-    return a->name && a->name == b->name && a->system_name == b->system_name;
+    if (s->name) {
+        if (!f->symbol || f->symbol->name != s->name || f->symbol->system_name != s->system_name)
+            f->id = profile_add_function(&x->profile, s->name, s->system_name);
+        f->symbol = s;
+        f->end = 0;
+        return;
+    }
+    f->symbol = NULL;
+    if (addr >= f->end)
+        find_unnamed(x, image, addr, f);
 }
 
 static void export_image(struct export *x, struct image *image, const uint64_t *words, uint32_t n)
 {
-    uint32_t function = 0;
     uint64_t *addrs = base_alloc(n * sizeof(*addrs));
     struct symbol_ref *names = base_calloc(n, sizeof(*names));
     struct image_mappings mappings;
+    struct found function = {0};
 
     for (uint32_t i = 0; i < n; i++)
         addrs[i] = word_addr(words[i]);
     symbols_resolve(x->w->symbols, image, addrs, n, names);
     describe_mappings(x, image, addrs, n, &mappings);
     for (uint32_t i = 0; i < n; i++) {
-        if (i == 0 || !same_symbol(&names[i], &names[i - 1]))
-            function = function_of(x, image, addrs[i], &names[i]);
+        find_function(x, image, addrs[i], &names[i], &function);
         put_location(x, words[i],
                      &(struct profile_location){.address = addrs[i],
                                                 .mapping = mapping_of(x, &mappings, addrs[i]),
-                                                .function = function});
+                                                .function = function.id});
     }
     free(names);
     free(addrs);

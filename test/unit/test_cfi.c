@@ -589,6 +589,21 @@ TEST(cfi__remembers_a_hole_as_a_whole)
     cfi_free(c);
 }
 
+TEST(cfi__knows_the_bounds_of_functions)
+{
+    uint64_t start, end;
+    struct elf_file f;
+    struct cfi *c;
+
+    forge_two(&f, EH_TABLE);
+    c = cfi_new(&f, &roomy, NULL);
+    assert_true(cfi_function(c, FORGE_CODE + 5, &start, &end));
+    assert_int_equal(start, FORGE_CODE);
+    assert_int_equal(end, FORGE_CODE + 16);
+    assert_false(cfi_function(c, FORGE_CODE + 16, &start, &end));
+    cfi_free(c);
+}
+
 TEST(cfi__joins_look_ups_that_go_downward)
 {
     struct cfi_limits two_rows = {.rows = 2, .rules = 100};
