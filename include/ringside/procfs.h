@@ -14,7 +14,7 @@ struct err;
 struct procfs_map {
     uint64_t start, end, file_offset, inode;
     uint32_t dev_major, dev_minor;
-    bool executable;
+    bool writable, executable;
     const char *path; /* "" when there is none; borrowed during the call */
 };
 

@@ -46,6 +46,10 @@ struct wanted_file {
 /* Descriptor of the file, with *st filled; -1 with *e, which tells of the first place that was tried. */
 int wanted_open(const struct wanted_file *w, struct stat *st, struct err *e);
 
+/* A copy of what process w->pid still has mapped of the file around w->start, when no path leads to it any
+ * more. */
+int memory_file_open(const struct wanted_file *w, struct stat *st, struct err *e);
+
 static inline uint64_t stat_mtime_ns(const struct stat *st)
 {
     return (uint64_t)st->st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_mtim.tv_nsec;

@@ -239,6 +239,8 @@ static void try_to_open(struct images *t, struct image *i, const struct image_re
     int fd = wanted_open(&w, &st, &e);
 
     i->pid = ref->pid;
+    if (fd < 0 && w.pid && w.end)
+        fd = memory_file_open(&w, &st, NULL);
     if (fd < 0) {
         if (!i->error)
             i->error = base_alloc(sizeof(*i->error));

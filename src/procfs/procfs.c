@@ -22,6 +22,7 @@ bool procfs_parse_map(char *line, struct procfs_map *out)
         return false;
     if (strnlen(at, 5) < 5 || at[4] != ' ' || out->start >= out->end)
         return false;
+    out->writable = at[1] == 'w';
     out->executable = at[2] == 'x';
     at += 5;
     if (!take_hex(&at, &out->file_offset) || !take_char(&at, ' '))

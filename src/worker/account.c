@@ -70,7 +70,8 @@ static void account_ended_task(struct worker *w, struct task *task)
     uint64_t sampled = task->samples * w->feed->info.period_ns;
     uint64_t rest, paid;
 
-    w->tasks_ended = true;
+    if (task->tid != w->root_pid)
+        w->inheritors_ended = true;
     p->sampled_ns = minus(p->sampled_ns, sampled);
     if (!task->exact_seen)
         return; /* the first task of the run, or a kernel that does not report them */
@@ -116,7 +117,7 @@ static void account_remainder(struct worker *w)
     if (!totals.known)
         return;
     rest = minus(totals.time_ns, w->shown_ns);
-    if (w->tasks_ended && !w->task_times_seen && w->feed->info.task_times)
+    if (w->inheritors_ended && !w->task_times_seen && w->feed->info.task_times)
         show(w, w->root_name, PSEUDO_NOT_SAMPLED, rest);
     else
         show_rest(w, w->root_name, minus(totals.lost_samples, w->root_lost_shown), rest);
