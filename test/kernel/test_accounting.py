@@ -39,7 +39,8 @@ class Rings(KernelTest):
 class Idle(KernelTest):
     def test_profiler_sleeps_as_long_as_the_target_does(self):
         command = self.start([ringside(), "-O", f"{new_folder()}/", fixture("sleeper"), "60000"])
-        pid = wait_for(lambda: profilers(but=[command.pid]), "the profiler")[0]
+        wait_for(lambda: os.readlink(f"/proc/{command.pid}/exe").endswith("sleeper"), "the target to run")
+        pid, = profilers()
 
         def switches():
             return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", open(f"/proc/{pid}/status").read(), re.M).group(1))
@@ -50,7 +51,6 @@ class Idle(KernelTest):
             time.sleep(0.5)
             return switches() == before
 
-        wait_for(lambda: os.readlink(f"/proc/{command.pid}/exe").endswith("sleeper"), "the target to run")
         wait_for(settled, "the profiler to fall asleep")
         before = switches()
         time.sleep(3)
@@ -94,13 +94,13 @@ class ShortProcesses(KernelTest):
     def test_ten_thousand_children_leave_nothing_behind(self):
         """Descriptors and memory of the profiler after many children are what they were after some."""
         command = self.start([ringside(), "-O", f"{new_folder()}/", fixture("children"), "12000", "0", "pause:2000"])
-        pid = wait_for(lambda: profilers(but=[command.pid]), "the profiler")[0]
 
         def look():
             status = dict(line.split(":", 1) for line in open(f"/proc/{pid}/status").read().splitlines())
             return len(os.listdir(f"/proc/{pid}/fd")), int(status["VmRSS"].split()[0])
 
         wait_for(lambda: "2000" in command.text("stdout"), "the first 2000 children", 120)
+        pid, = profilers()
         fds, kilobytes = look()
         os.kill(command.pid, 18)
         wait_for(lambda: "12000" in command.text("stdout"), "all children", 120)
