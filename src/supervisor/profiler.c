@@ -45,6 +45,18 @@ static int take_signals(void)
     return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/*
+ * The profiler was forked with the target's command line as its own arguments: "pkill -f" and "pgrep -f" for
+ * the service must not find it. What was given to Ringside itself stays visible.
+ */
+static void hide_command(struct profiler *p, struct options *mine)
+{
+    mine->service = base_strdup(mine->service); /* may point into the command; needed to the end */
+    for (char **argument = mine->command; *argument; argument++)
+        memset(*argument, 0, strlen(*argument));
+    p->options = mine;
+}
+
 /* Nothing of the target's surroundings stays in use: its terminal, pipes, listening sockets, folder. */
 static void leave_targets_world(struct profiler *p)
 {
@@ -149,11 +161,12 @@ static int run_worker(struct profiler *p, const char *version, struct err *e)
 int profiler_main(const struct options *options, const char *version, int socket)
 {
     struct profiler *p = base_calloc(1, sizeof(*p));
+    struct options mine = *options;
     struct err e = {0};
     int got;
 
-    p->options = options;
     p->socket = socket;
+    hide_command(p, &mine);
     leave_targets_world(p);
     p->signal_fd = take_signals();
     got = receive_rings(p, &e);
@@ -163,6 +176,7 @@ int profiler_main(const struct options *options, const char *version, int socket
         log_error(supervisor, "no profile: %s", e.text);
     close(p->signal_fd);
     close(p->socket);
+    free((char *)mine.service);
     free(p);
     return got < 0;
 }
