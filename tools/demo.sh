@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a fresh Debian 12 machine to a profile, in one command: installs what is missing, builds the release, profiles a
-# real program (xz, compressing on two threads), prints its hottest functions, and says where the profile is.
+# real program (gcc, compiling a part of this repository), prints its hottest functions, and says where the profile is.
 #
 #   tools/demo.sh [COMMAND ARGUMENTS...]     profiles that command instead
 set -euo pipefail
@@ -15,19 +15,17 @@ cmake --build build/demo -- --quiet
 work=$(mktemp -d "${TMPDIR:-/tmp}/ringside-demo.XXXXXX")
 profile=$work/cpu.pb.gz
 if [ $# -eq 0 ]; then
-    # Text that compresses neither trivially nor not at all, and is the same everywhere.
-    python3 -c '
-import random
-random.seed(1)
-words = ["%x" % random.getrandbits(random.randint(8, 40)) for _ in range(20000)]
-for _ in range(400000):
-    print(" ".join(random.choices(words, k=8)))' >"$work/text"
-    set -- xz -k -T2 -6 --block-size=8MiB "$work/text"
+    cat >"$work/compile.sh" <<'END'
+for source in src/base/*.c src/process/*.c src/unwind/*.c; do
+    gcc -D_GNU_SOURCE -O2 -g -Iinclude -I"${source%/*}" -c "$source" -o /dev/null
+done
+END
+    set -- sh "$work/compile.sh"
 fi
 
 echo "== ringside -O $profile $*" >&2
 build/demo/ringside --frequency 499 -O "$profile" "$@" || echo "(the command ended with status $?)" >&2
-rm -f "$work/text" "$work/text.xz"
+rm -f "$work/compile.sh"
 
 echo "== hottest functions"
 if command -v go >/dev/null; then
