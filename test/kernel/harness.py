@@ -13,7 +13,6 @@ import contextlib
 import functools
 import os
 import pathlib
-import pwd
 import re
 import shutil
 import signal
@@ -39,10 +38,12 @@ paths = None  # what main() was told: .ringside, .fixtures, .tools
 # ---- what this machine can do ----
 
 IS_ROOT = os.geteuid() == 0
+# Memory for rings is counted per user: one that runs nothing else on this machine.
+ORDINARY_ID = 54321
 
 
 class User:
-    """Somebody to run as. Root can also be the ordinary user nobody."""
+    """Somebody to run as. Root can also be an ordinary user."""
 
     def __init__(self, name, prefix=(), privileged=False):
         self.name, self.prefix, self.privileged = name, list(prefix), privileged
@@ -52,13 +53,14 @@ class User:
 
     def owns(self, path):
         if self.prefix:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+            os.chown(path, ORDINARY_ID, ORDINARY_ID)
 
 
 ME = User("root" if IS_ROOT else "me", privileged=IS_ROOT)
-NOBODY = User("nobody", ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]) if IS_ROOT else ME
-USERS = [ME, NOBODY] if IS_ROOT else [ME]
+ORDINARY = ME
+if IS_ROOT:
+    ORDINARY = User("ordinary user", ["setpriv", f"--reuid={ORDINARY_ID}", f"--regid={ORDINARY_ID}", "--clear-groups", "--"])
+USERS = [ME, ORDINARY] if IS_ROOT else [ME]
 
 
 def require(name, there, why):

@@ -4,7 +4,7 @@ import errno
 import os
 import resource
 
-from harness import (NOBODY, KernelTest, Profile, can_profile, each_user, main, new_folder, python3, require,
+from harness import (ORDINARY, KernelTest, Profile, can_profile, each_user, main, new_folder, python3, require,
                      ringside, run, tool, wait_profilers_gone)
 
 
@@ -31,9 +31,9 @@ class Denied(KernelTest):
 
 class MemoryLock(KernelTest):
     def test_small_limit_means_small_rings(self):
-        require("perf", can_profile(NOBODY), "an ordinary user may not profile here")
-        output = new_folder(NOBODY) / "cpu.pb.gz"
-        result = run([ringside(), "-O", output, python3(NOBODY), "-c", "sum(range(10**7))"], NOBODY,
+        require("perf", can_profile(ORDINARY), "an ordinary user may not profile here")
+        output = new_folder(ORDINARY) / "cpu.pb.gz"
+        result = run([ringside(), "-O", output, python3(ORDINARY), "-c", "sum(range(10**7))"], ORDINARY,
                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0)))
         self.assertEqual(result.status, 0, result)
         self.assertGreater(Profile(output).total_s(), 0)

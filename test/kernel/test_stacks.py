@@ -2,7 +2,7 @@
 """Whole stacks of programs whose shape is known, over compilers, levels of optimization, frame pointers and ways of linking."""
 import re
 
-from harness import (ME, NOBODY, USERS, KernelTest, each_user, fixture, fixtures_like, main, new_folder,
+from harness import (ME, ORDINARY, USERS, KernelTest, each_user, fixture, fixtures_like, main, new_folder,
                      profile_run, require, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 RATE = ("--frequency", "1999")
@@ -56,7 +56,7 @@ class Stacks(KernelTest):
         self.assertGreater(held, 10, f"no stack with {holding}\n{profile.top()}")
         self.assertGreaterEqual(good, 0.99 * held - 3, f"{holding}: not {patterns}\n{profile.top()}")
 
-    def check_program(self, program, user=NOBODY, complete=0.99):
+    def check_program(self, program, user=ORDINARY, complete=0.99):
         family = program.split(".")[0]
         arguments = {"deep": ["400", "500"], "threads": ["4", "125"]}.get(family, ["500"])
         with self.subTest(program=program, user=user.name):
@@ -99,7 +99,7 @@ class Stacks(KernelTest):
             with self.subTest(program):
                 family = program.split(".")[0]
                 profile, result = profile_run([fixture(program), *{"deep": ["400", "500"], "threads": ["4", "125"]}.get(family, ["500"])],
-                                              NOBODY, RATE)
+                                              ORDINARY, RATE)
                 self.assertTotal(profile, result, slack_s=0.04)
                 depth = max(len(stack) for stack, _, _ in profile.samples)
                 self.assertLess(depth, 520 if family == "deep" else 40, "no stack goes round in circles")
@@ -131,13 +131,13 @@ class Oddities(KernelTest):
                 self.assertGreaterEqual(profile.count(lambda s, l: "@plt" in s[0] and "call_often" in s), 0.99 * stub - 3, profile.top())
 
     def test_handler_on_its_own_stack_is_named(self):
-        profile, result = profile_run([fixture("signals"), "1000", "altstack"], NOBODY, RATE)
+        profile, result = profile_run([fixture("signals"), "1000", "altstack"], ORDINARY, RATE)
         self.assertTotal(profile, result)
         self.assertGreater(profile.leaf_share("handler_leaf"), 0.5, profile.top())
 
     def test_shallow_copy_is_marked_truncated(self):
         """Half of the stack is needed and not copied: said in the profile, not passed over."""
-        profile, result = profile_run([fixture("deep"), "1500", "1000"], NOBODY, ("--frequency", "1999", "--stack-sample-size", "2048"))
+        profile, result = profile_run([fixture("deep"), "1500", "1000"], ORDINARY, ("--frequency", "1999", "--stack-sample-size", "2048"))
         self.assertTotal(profile, result)
         self.assertGreater(profile.share(lambda s, l: s[-1] == "[truncated]"), 0.9, profile.top())
 
