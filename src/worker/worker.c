@@ -160,6 +160,19 @@ static void period_skip_if_empty(struct worker *w)
         period_begin(w);
 }
 
+static void log_counters(const struct stats *s)
+{
+    struct buf text;
+
+    buf_init(&text, 4096);
+    for (int id = 0; id < STATS_COUNT; id++)
+        if (stats_get(s, (enum stats_id)id))
+            buf_printf(&text, " %s %llu", stats_name((enum stats_id)id),
+                       (unsigned long long)stats_get(s, (enum stats_id)id));
+    log_debug(worker, "counted:%.*s", (int)text.len, text.data ? text.data : "");
+    buf_release(&text);
+}
+
 int worker_run(const struct worker_config *config, struct feed *feed)
 {
     struct worker *w = base_calloc(1, sizeof(*w));
@@ -181,6 +194,7 @@ int worker_run(const struct worker_config *config, struct feed *feed)
     drain(w);
     account_ended_tasks(w, UINT64_MAX);
     period_finish(w, true);
+    log_counters(w->stats);
     result = w->result;
     worker_release(w);
     free(w);
