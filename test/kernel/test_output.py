@@ -57,8 +57,8 @@ class Files(KernelTest):
 
     def test_wait_returns_with_the_profile_in_the_folder(self):
         folder = new_folder()
-        run([ringside(), "--wait", "-S", "svc", "-O", f"{folder}/", "true"])
-        self.assertEqual(len(list(folder.glob("svc*.pb.gz"))), 1, "there when the command returns")
+        result = run([ringside(), "--wait", "-S", "svc", "-O", f"{folder}/", "true"])
+        self.assertEqual(len(list(folder.glob("svc*.pb.gz"))), 1, f"there when the command returns\n{result}\n{os.listdir(folder)}")
 
     def test_environment_sets_what_flags_set(self):
         folder = new_folder()
