@@ -24,6 +24,8 @@
 #define DRAIN_INTERVAL_NS (100 * NSEC_PER_MSEC)
 #define DRAIN_EAGER_NS    (10 * NSEC_PER_MSEC)
 #define RING_PAGES_MIN    32
+/* How late a wake-up may come on CPUs that are busy with the target: a few turns of a few milliseconds. */
+#define LATE_WAKE_UP_NS   (40 * NSEC_PER_MSEC)
 
 /* A ring with something in it, by the time of its oldest record. */
 struct heap_item {
@@ -328,12 +330,18 @@ static void fill_info(struct feed_info *info, const struct perf_armed *armed)
     info->event[sizeof(info->event) - 1] = '\0';
 }
 
+/*
+ * Half a ring of a CPU that is busy all the time; less where what is left would not last until a profiler
+ * that has to wait for its turn gets to run.
+ */
 static uint64_t drain_interval(const struct feed_info *info)
 {
     uint64_t per_second = (uint64_t)info->frequency_hz * (info->stack_bytes + 512);
-    uint64_t half_full = info->ring_bytes / 2 * NSEC_PER_SEC / MAX_OF(per_second, 1);
+    uint64_t full_ns = info->ring_bytes * NSEC_PER_SEC / MAX_OF(per_second, 1);
+    uint64_t early_ns = full_ns > LATE_WAKE_UP_NS ? full_ns - LATE_WAKE_UP_NS : 0;
+    uint64_t interval = MIN_OF(full_ns / 2, MAX_OF(early_ns, full_ns / 4));
 
-    return MAX_OF(MIN_OF(half_full, DRAIN_INTERVAL_NS), NSEC_PER_MSEC);
+    return MAX_OF(MIN_OF(interval, DRAIN_INTERVAL_NS), NSEC_PER_MSEC);
 }
 
 struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const struct perf_control *control,
