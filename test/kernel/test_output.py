@@ -22,9 +22,10 @@ class Files(KernelTest):
 
     def test_relative_output_is_relative_to_where_it_was_started(self):
         folder = new_folder()
-        run([ringside(), "-O", "here.pb.gz", "sh", "-c", "cd / && echo"], cwd=folder)
+        script = f"cd / && {python3()} -c '{BURN}' 0.2"
+        run([ringside(), "-O", "here.pb.gz", "sh", "-c", script], cwd=folder)
         self.assertIn("here.pb.gz", os.listdir(folder))
-        run([ringside(), "-O", "there/", "sh", "-c", "cd / && echo"], cwd=folder)
+        run([ringside(), "-O", "there/", "sh", "-c", script], cwd=folder)
         wait_profilers_gone()
         self.assertTrue(os.listdir(folder / "there"))
 
@@ -50,14 +51,14 @@ class Files(KernelTest):
 
     def test_existing_folder_needs_no_slash(self):
         folder = new_folder()
-        result = run([ringside(), "-S", "svc", "-O", folder, "true"])
+        result = run([ringside(), "-S", "svc", "-O", folder, python3(), "-c", BURN, "0.2"])
         self.assertEqual(result.status, 0, result)
         wait_profilers_gone()
         self.assertEqual(len(list(folder.glob("svc*.pb.gz"))), 1)
 
     def test_wait_returns_with_the_profile_in_the_folder(self):
         folder = new_folder()
-        result = run([ringside(), "--wait", "-S", "svc", "-O", f"{folder}/", "true"])
+        result = run([ringside(), "--wait", "-S", "svc", "-O", f"{folder}/", python3(), "-c", BURN, "0.2"])
         self.assertEqual(len(list(folder.glob("svc*.pb.gz"))), 1, f"there when the command returns\n{result}\n{os.listdir(folder)}")
 
     def test_environment_sets_what_flags_set(self):
