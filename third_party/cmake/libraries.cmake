@@ -5,6 +5,26 @@ pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)
 find_package(ZLIB REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)
 
+# Where the archives are installed they are taken: loading six shared libraries delays every start by half a millisecond.
+option(RINGSIDE_ARCHIVES "Link libdw, libelf, zlib and protobuf-c as archives where there are any" ON)
+
+# Replaces what linking to target means by archives, all of them or none.
+function(ringside_prefer_archives target)
+  foreach(name IN LISTS ARGN)
+    find_library(RINGSIDE_ARCHIVE_${name} NAMES lib${name}.a)
+    if(NOT RINGSIDE_ARCHIVES OR NOT RINGSIDE_ARCHIVE_${name})
+      return()
+    endif()
+    list(APPEND archives ${RINGSIDE_ARCHIVE_${name}})
+  endforeach()
+  set_target_properties(${target} PROPERTIES INTERFACE_LINK_LIBRARIES "${archives}")
+endfunction()
+ringside_prefer_archives(PkgConfig::LIBDW dw elf z lzma bz2)
+ringside_prefer_archives(PkgConfig::PROTOBUFC protobuf-c)
+if(RINGSIDE_ARCHIVES AND RINGSIDE_ARCHIVE_z)
+  set_target_properties(ZLIB::ZLIB PROPERTIES IMPORTED_LOCATION ${RINGSIDE_ARCHIVE_z})
+endif()
+
 # GNU demangler (C++ and Rust): libiberty is a static archive without a pkg-config file.
 find_library(LIBIBERTY iberty REQUIRED)
 find_path(LIBIBERTY_INCLUDE libiberty/demangle.h REQUIRED)
