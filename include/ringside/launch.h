@@ -4,6 +4,7 @@
 #ifndef RINGSIDE_LAUNCH_H
 #define RINGSIDE_LAUNCH_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,11 +44,19 @@ int launch_receive(int socket, struct launch_message *out, int timeout_ms, struc
 /* A pair of connected sockets that keep message boundaries, both close-on-exec. */
 int launch_socketpair(int pair[2], struct err *e);
 
+/* A detached process on its way: the go-between that forks it still has to be collected. */
+struct launch_detached {
+    pid_t go_between;
+    sigset_t saved_mask; /* the caller's; SIGCHLD is blocked until launch_settle() */
+};
+
 /*
  * Forks a process that is no child of the caller, in its own session. Returns 1 in the new process, 0 in the
- * caller, -1 with *e. The caller is left without children, signals or changed dispositions.
+ * caller, -1 with *e. The caller has time for something useful before it must call launch_settle(), which
+ * leaves it without children, pending signals or changed dispositions.
  */
-int launch_fork_detached(struct err *e);
+int launch_fork_detached(struct launch_detached *d, struct err *e);
+int launch_settle(struct launch_detached *d, struct err *e);
 
 /* Closes every descriptor except those listed (at most 64); of the first three, those not listed become
  * /dev/null. */
@@ -63,7 +72,8 @@ int launch_exec(char **command, struct err *e);
  */
 struct launch_parent {
     int signal_fd;
-    uint64_t saved_mask; /* the caller's, given back to the child before exec */
+    uint64_t saved_mask;         /* the caller's, given back to the child before exec */
+    struct sigaction saved_chld; /* likewise; where it is "ignore", no child's end would be told */
 };
 int launch_parent_prepare(struct launch_parent *p, struct err *e); /* before forking the child */
 void launch_parent_restore(const struct launch_parent *p);         /* in the child */

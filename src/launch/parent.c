@@ -30,8 +30,10 @@ static void mask_of(sigset_t *set)
 
 int launch_parent_prepare(struct launch_parent *p, struct err *e)
 {
+    struct sigaction tell = {.sa_handler = SIG_DFL};
     sigset_t set, before;
 
+    sigaction(SIGCHLD, &tell, &p->saved_chld);
     mask_of(&set);
     if (sigprocmask(SIG_BLOCK, &set, &before) < 0)
         return err_set(e, errno, "block signals");
@@ -46,6 +48,7 @@ void launch_parent_restore(const struct launch_parent *p)
 
     sigemptyset(&before);
     memcpy(&before, &p->saved_mask, sizeof(p->saved_mask));
+    sigaction(SIGCHLD, &p->saved_chld, NULL);
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 

@@ -24,8 +24,28 @@ static void fork_again_and_leave(void)
         _exit(pid < 0 ? errno & 0xff : 0);
 }
 
-/* Waits for the child in between and swallows the SIGCHLD it sent, which the caller may have blocked. */
-static int wait_for_go_between(pid_t child, struct err *e)
+int launch_fork_detached(struct launch_detached *d, struct err *e)
+{
+    sigset_t chld;
+
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &chld, &d->saved_mask);
+    d->go_between = fork();
+    if (d->go_between == 0) {
+        setsid();
+        fork_again_and_leave();
+        sigprocmask(SIG_SETMASK, &d->saved_mask, NULL);
+        return 1;
+    }
+    if (d->go_between > 0)
+        return 0;
+    err_set(e, errno, "fork the profiler");
+    sigprocmask(SIG_SETMASK, &d->saved_mask, NULL);
+    return -1;
+}
+
+int launch_settle(struct launch_detached *d, struct err *e)
 {
     sigset_t chld;
     struct timespec none = {0};
@@ -33,36 +53,16 @@ static int wait_for_go_between(pid_t child, struct err *e)
     pid_t got;
 
     do {
-        got = waitpid(child, &status, 0);
+        got = waitpid(d->go_between, &status, 0);
     } while (got < 0 && errno == EINTR);
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
-    sigtimedwait(&chld, NULL, &none);
+    sigtimedwait(&chld, NULL, &none); /* its SIGCHLD, which the caller may have had blocked all along */
+    sigprocmask(SIG_SETMASK, &d->saved_mask, NULL);
     /* Where SIGCHLD is ignored the status is lost, and the socket will tell instead. */
-    if (got == child && WIFEXITED(status) && WEXITSTATUS(status))
+    if (got == d->go_between && WIFEXITED(status) && WEXITSTATUS(status))
         return err_set(e, WEXITSTATUS(status), "fork the profiler");
     return 0;
-}
-
-int launch_fork_detached(struct err *e)
-{
-    sigset_t chld, before;
-    pid_t child;
-    int code;
-
-    sigemptyset(&chld);
-    sigaddset(&chld, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &chld, &before);
-    child = fork();
-    if (child == 0) {
-        setsid();
-        fork_again_and_leave();
-        sigprocmask(SIG_SETMASK, &before, NULL);
-        return 1;
-    }
-    code = child < 0 ? err_set(e, errno, "fork the profiler") : wait_for_go_between(child, e);
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return code;
 }
 
 static int compare_ints(const void *a, const void *b)

@@ -143,14 +143,15 @@ static int run_worker(struct profiler *p, const char *version, struct err *e)
 
     if (!feed)
         return -1;
+    /* From here on nothing is missed: the command need not wait for the rest. */
+    if (launch_send(p->socket, LAUNCH_READY, NULL, 0, NULL, 0, NULL) < 0)
+        log_debug(supervisor, "the command did not wait for us");
     config.sink = sink_open(o->output, &naming, e);
     if (!config.sink)
         return -1;
     config.period_s = sink_is_folder(config.sink) ? o->upload_period_s : 0;
     if (chdir("/") < 0)
         log_debug(supervisor, "chdir /: %s", strerror(errno));
-    if (launch_send(p->socket, LAUNCH_READY, NULL, 0, NULL, 0, NULL) < 0)
-        log_debug(supervisor, "the command did not wait for us");
     result = worker_run(&config, feed);
     feed_close(feed);
     sink_close(config.sink);

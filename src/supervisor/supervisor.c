@@ -26,6 +26,21 @@
 /* Longest time the parent shape waits for the last profile to be written. */
 #define PROFILE_TIMEOUT_MS 60000
 
+/* The profiler seen from this side: the socket to it, and the go-between of its fork until it is settled. */
+struct other_side {
+    int socket; /* -1: there is no profiler */
+    struct launch_detached detached;
+    bool unsettled;
+};
+
+static int settle(struct other_side *other, struct err *e)
+{
+    if (!other->unsettled)
+        return 0;
+    other->unsettled = false;
+    return launch_settle(&other->detached, e);
+}
+
 /* ---- in the process that becomes the target ---- */
 
 static int send_rings(int socket, const struct hello *hello, const int *fds, struct err *e)
@@ -53,8 +68,9 @@ static int await_ready(int socket, uint32_t timeout_ms, struct err *e)
     return got < 0 ? -1 : 0;
 }
 
-/* Arms the events and hands them over. Whatever fails here, the command runs. */
-static void hand_over(const struct options *o, int socket)
+/* Arms the events, while the profiler gets going, and hands them over. Whatever fails here, the command runs.
+ */
+static void hand_over(const struct options *o, struct other_side *other)
 {
     struct event_spec event = event_cpu(o->frequency_hz, o->stack_bytes);
     struct hello hello = {.pid = getpid()};
@@ -63,25 +79,28 @@ static void hand_over(const struct options *o, int socket)
 
     if (perf_arm(&event, &hello.armed, fds, &e) < 0) {
         log_error(supervisor, "profiling is off: %s", e.text);
-        launch_send(socket, LAUNCH_NO_EVENTS, NULL, 0, NULL, 0, NULL);
+        launch_send(other->socket, LAUNCH_NO_EVENTS, NULL, 0, NULL, 0, NULL);
+        settle(other, NULL);
         return;
     }
-    if (send_rings(socket, &hello, fds, &e) < 0 || await_ready(socket, o->start_timeout_ms, &e) < 0)
+    if (send_rings(other->socket, &hello, fds, &e) < 0 || settle(other, &e) < 0 ||
+        await_ready(other->socket, o->start_timeout_ms, &e) < 0)
         log_warn(supervisor, "the command starts without waiting for the profiler: %s", e.text);
+    settle(other, NULL);
     for (uint32_t i = 0; i < hello.armed.cpus; i++)
         close(fds[i]);
 }
 
-static int become_command(const struct options *o, int socket)
+static int become_command(const struct options *o, struct other_side *other)
 {
     struct err e;
     int status;
 
-    if (socket >= 0)
-        hand_over(o, socket);
+    if (other->socket >= 0)
+        hand_over(o, other);
     status = launch_exec(o->command, &e);
-    if (socket >= 0)
-        launch_send(socket, LAUNCH_EXEC_FAILED, NULL, 0, NULL, 0, NULL);
+    if (other->socket >= 0)
+        launch_send(other->socket, LAUNCH_EXEC_FAILED, NULL, 0, NULL, 0, NULL);
     log_error(supervisor, "cannot run %s", e.text);
     return status;
 }
@@ -108,7 +127,7 @@ static void await_profile(int socket, uint64_t command_cpu_ns)
     }
 }
 
-static int run_as_parent(const struct options *o, int socket)
+static int run_as_parent(const struct options *o, struct other_side *other)
 {
     struct launch_parent parent;
     uint64_t cpu_ns = 0;
@@ -116,36 +135,37 @@ static int run_as_parent(const struct options *o, int socket)
     int status;
     pid_t child;
 
-    if (launch_parent_prepare(&parent, &e) < 0) {
+    if (settle(other, &e) < 0 || launch_parent_prepare(&parent, &e) < 0) {
         log_warn(supervisor, "%s; the command runs without a profile", e.text);
-        return become_command(o, -1);
+        return become_command(o, &(struct other_side){.socket = -1});
     }
     child = fork();
     if (child == 0) {
         close(parent.signal_fd);
         launch_parent_restore(&parent);
-        _exit(become_command(o, socket));
+        _exit(become_command(o, other));
     }
     if (child < 0) {
         log_error(supervisor, "fork: %s", strerror(errno));
         return 126;
     }
     status = launch_parent_wait(&parent, child, &cpu_ns);
-    await_profile(socket, cpu_ns);
+    await_profile(other->socket, cpu_ns);
     return exit_status_of(status);
 }
 
 /* ---- both ---- */
 
-/* Leaves the profiler waiting at the other end of *socket; -1 with *e when there is none. */
-static int start_profiler(const struct options *o, const char *version, int *socket, struct err *e)
+/* Leaves the profiler waiting at the other end of the socket; -1 with *e when there is none. */
+static int start_profiler(const struct options *o, const char *version, struct other_side *other,
+                          struct err *e)
 {
     int pair[2];
     int who;
 
     if (launch_socketpair(pair, e) < 0)
         return -1;
-    who = launch_fork_detached(e);
+    who = launch_fork_detached(&other->detached, e);
     if (who == 1) {
         close(pair[0]);
         exit(profiler_main(o, version, pair[1]));
@@ -155,7 +175,8 @@ static int start_profiler(const struct options *o, const char *version, int *soc
         close(pair[0]);
         return -1;
     }
-    *socket = pair[0];
+    other->socket = pair[0];
+    other->unsettled = true;
     return 0;
 }
 
@@ -174,16 +195,16 @@ static int check_output(const struct options *o, struct err *e)
 int supervisor_run(const struct options *o, const char *version)
 {
     bool parent = o->wait_set ? o->wait : !sink_path_is_folder(o->output);
+    struct other_side other = {.socket = -1};
     struct err e;
-    int socket = -1;
 
     if (check_output(o, &e) < 0) {
         log_error(supervisor, "%s%s", e.text, parent ? "" : "; the command runs without a profile");
-        return parent ? EXIT_USAGE : become_command(o, -1);
+        return parent ? EXIT_USAGE : become_command(o, &other);
     }
-    if (start_profiler(o, version, &socket, &e) < 0) {
+    if (start_profiler(o, version, &other, &e) < 0) {
         log_error(supervisor, "profiling is off: %s", e.text);
-        return become_command(o, -1);
+        return become_command(o, &other);
     }
-    return parent ? run_as_parent(o, socket) : become_command(o, socket);
+    return parent ? run_as_parent(o, &other) : become_command(o, &other);
 }

@@ -60,6 +60,7 @@ TEST(fork_detached__leaves_no_child_and_no_signal_behind)
     int pair[2];
     static struct launch_message m;
     struct err e;
+    struct launch_detached detached;
     sigset_t block, pending;
     pid_t facts[2];
 
@@ -67,7 +68,7 @@ TEST(fork_detached__leaves_no_child_and_no_signal_behind)
     sigaddset(&block, SIGCHLD);
     sigprocmask(SIG_BLOCK, &block, NULL);
     assert_int_equal(launch_socketpair(pair, &e), 0);
-    switch (launch_fork_detached(&e)) {
+    switch (launch_fork_detached(&detached, &e)) {
     case 1:
         facts[0] = getsid(0);
         facts[1] = getppid();
@@ -78,6 +79,7 @@ TEST(fork_detached__leaves_no_child_and_no_signal_behind)
     default:
         fail_msg("%s", e.text);
     }
+    assert_int_equal(launch_settle(&detached, &e), 0);
     assert_int_equal(launch_receive(pair[0], &m, 10000, &e), 1);
     memcpy(facts, m.data, sizeof(facts));
     assert_int_not_equal(facts[0], getsid(0));
