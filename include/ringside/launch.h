@@ -22,13 +22,25 @@ enum launch_kind {
     LAUNCH_READY = 'Y',     /* to the target: rings are mapped, go */
     LAUNCH_NO_EVENTS = 'N', /* to the profiler: nothing could be armed, end quietly */
     LAUNCH_EXEC_FAILED = 'X',
+    LAUNCH_DONE =
+        'D', /* from the profiler, before it closes: it ended in order, and has said what went wrong */
     LAUNCH_FINISH = 'F', /* to the profiler, parent shape: the command ended, write the profile */
 };
 
-/* Sends a message with up to LAUNCH_FDS_MAX descriptors. -1 with errno in *e; never raises SIGPIPE. */
 #define LAUNCH_FDS_MAX 250
-int launch_send(int socket, enum launch_kind kind, const void *data, size_t n, const int *fds,
-                uint32_t fd_count, struct err *e);
+
+/* A message to send; all but the kind is optional. */
+struct launch_outgoing {
+    enum launch_kind kind;
+    const void *data; /* at most LAUNCH_MESSAGE_MAX bytes */
+    size_t bytes;
+    const int *fds; /* borrowed; at most LAUNCH_FDS_MAX */
+    uint32_t fd_count;
+};
+/* -1 with errno in *e; never raises SIGPIPE. */
+int launch_send(int socket, const struct launch_outgoing *m, struct err *e);
+/* A message that is just its kind. */
+int launch_say(int socket, enum launch_kind kind);
 
 struct launch_message {
     enum launch_kind kind;

@@ -23,33 +23,42 @@ int launch_socketpair(int pair[2], struct err *e)
     return 0;
 }
 
-int launch_send(int socket, enum launch_kind kind, const void *data, size_t n, const int *fds,
-                uint32_t fd_count, struct err *e)
+static void attach_fds(struct msghdr *message, union control *control, const struct launch_outgoing *m)
 {
-    char first = (char)kind;
-    struct iovec parts[2] = {{.iov_base = &first, .iov_len = 1}, {.iov_base = (void *)data, .iov_len = n}};
+    struct cmsghdr *c;
+
+    memset(control, 0, sizeof(*control));
+    message->msg_control = control;
+    message->msg_controllen = CMSG_SPACE(m->fd_count * sizeof(int));
+    c = CMSG_FIRSTHDR(message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(m->fd_count * sizeof(int));
+    memcpy(CMSG_DATA(c), m->fds, m->fd_count * sizeof(int));
+}
+
+int launch_send(int socket, const struct launch_outgoing *m, struct err *e)
+{
+    char first = (char)m->kind;
+    struct iovec parts[2] = {{.iov_base = &first, .iov_len = 1},
+                             {.iov_base = (void *)m->data, .iov_len = m->bytes}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     union control control;
     ssize_t sent;
 
-    if (n > LAUNCH_MESSAGE_MAX || fd_count > LAUNCH_FDS_MAX)
-        return err_set(e, EMSGSIZE, "send %zu bytes and %u descriptors", n, fd_count);
-    if (fd_count) {
-        struct cmsghdr *c;
-
-        memset(&control, 0, sizeof(control));
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        c = CMSG_FIRSTHDR(&message);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-        memcpy(CMSG_DATA(c), fds, fd_count * sizeof(int));
-    }
+    if (m->bytes > LAUNCH_MESSAGE_MAX || m->fd_count > LAUNCH_FDS_MAX)
+        return err_set(e, EMSGSIZE, "send %zu bytes and %u descriptors", m->bytes, m->fd_count);
+    if (m->fd_count)
+        attach_fds(&message, &control, m);
     do {
         sent = sendmsg(socket, &message, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     return sent < 0 ? err_set(e, errno, "send to the other side of the hand-over") : 0;
+}
+
+int launch_say(int socket, enum launch_kind kind)
+{
+    return launch_send(socket, &(struct launch_outgoing){.kind = kind}, NULL);
 }
 
 static int wait_readable(int socket, int timeout_ms, struct err *e)

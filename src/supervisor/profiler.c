@@ -106,8 +106,10 @@ static enum feed_wait on_control(void *ctx, int fd)
         return FEED_STOPPED;
     if (launch_receive(p->socket, &m, 0, NULL) <= 0)
         return FEED_ENDED;
-    if (m.kind == LAUNCH_EXEC_FAILED)
-        _exit(0); /* nothing ran, so there is nothing to tell */
+    if (m.kind == LAUNCH_EXEC_FAILED) { /* nothing ran, so there is nothing to tell */
+        launch_say(p->socket, LAUNCH_DONE);
+        _exit(0);
+    }
     if (m.kind != LAUNCH_FINISH)
         return FEED_READY;
     if (m.bytes == sizeof(p->charged_ns))
@@ -144,7 +146,7 @@ static int run_worker(struct profiler *p, const char *version, struct err *e)
     if (!feed)
         return -1;
     /* From here on nothing is missed: the command need not wait for the rest. */
-    if (launch_send(p->socket, LAUNCH_READY, NULL, 0, NULL, 0, NULL) < 0)
+    if (launch_say(p->socket, LAUNCH_READY) < 0)
         log_debug(supervisor, "the command did not wait for us");
     config.sink = sink_open(o->output, &naming, e);
     if (!config.sink)
@@ -175,6 +177,7 @@ int profiler_main(const struct options *options, const char *version, int socket
         got = -1;
     if (got < 0 && e.text[0])
         log_error(supervisor, "no profile: %s", e.text);
+    launch_say(p->socket, LAUNCH_DONE);
     close(p->signal_fd);
     close(p->socket);
     free((char *)mine.service);

@@ -48,11 +48,15 @@ static int send_rings(int socket, const struct hello *hello, const int *fds, str
     uint32_t total = hello->armed.cpus;
     uint32_t n = MIN_OF(total, (uint32_t)LAUNCH_FDS_MAX);
 
-    if (launch_send(socket, LAUNCH_RINGS, hello, sizeof(*hello), fds, n, e) < 0)
+    struct launch_outgoing m = {
+        .kind = LAUNCH_RINGS, .data = hello, .bytes = sizeof(*hello), .fds = fds, .fd_count = n};
+
+    if (launch_send(socket, &m, e) < 0)
         return -1;
     for (uint32_t at = n; at < total; at += n) {
         n = MIN_OF(total - at, (uint32_t)LAUNCH_FDS_MAX);
-        if (launch_send(socket, LAUNCH_MORE, NULL, 0, fds + at, n, e) < 0)
+        m = (struct launch_outgoing){.kind = LAUNCH_MORE, .fds = fds + at, .fd_count = n};
+        if (launch_send(socket, &m, e) < 0)
             return -1;
     }
     return 0;
@@ -79,7 +83,7 @@ static void hand_over(const struct options *o, struct other_side *other)
 
     if (perf_arm(&event, &hello.armed, fds, &e) < 0) {
         log_error(supervisor, "profiling is off: %s", e.text);
-        launch_send(other->socket, LAUNCH_NO_EVENTS, NULL, 0, NULL, 0, NULL);
+        launch_say(other->socket, LAUNCH_NO_EVENTS);
         settle(other, NULL);
         return;
     }
@@ -100,7 +104,7 @@ static int become_command(const struct options *o, struct other_side *other)
         hand_over(o, other);
     status = launch_exec(o->command, &e);
     if (other->socket >= 0)
-        launch_send(other->socket, LAUNCH_EXEC_FAILED, NULL, 0, NULL, 0, NULL);
+        launch_say(other->socket, LAUNCH_EXEC_FAILED);
     log_error(supervisor, "cannot run %s", e.text);
     return status;
 }
@@ -112,19 +116,24 @@ static int exit_status_of(int wait_status)
     return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-/* The profiler closes its end when the profile is on disk. */
+/* The profiler says so when the profile is on disk. */
 static void await_profile(int socket, uint64_t command_cpu_ns)
 {
+    struct launch_outgoing finish = {
+        .kind = LAUNCH_FINISH, .data = &command_cpu_ns, .bytes = sizeof(command_cpu_ns)};
     struct launch_message m;
     struct err e;
+    int got;
 
-    launch_send(socket, LAUNCH_FINISH, &command_cpu_ns, sizeof(command_cpu_ns), NULL, 0, NULL);
+    launch_send(socket, &finish, NULL);
     /* A READY the command did not wait for may still lie there. */
-    for (int got = 1; got > 0;) {
+    do {
         got = launch_receive(socket, &m, PROFILE_TIMEOUT_MS, &e);
-        if (got < 0)
-            log_error(supervisor, "no profile: %s", e.text);
-    }
+    } while (got > 0 && m.kind != LAUNCH_DONE);
+    if (got == 0)
+        log_error(supervisor, "no profile: the profiler ended before its time");
+    else if (got < 0)
+        log_error(supervisor, "no profile: %s", e.text);
 }
 
 static int run_as_parent(const struct options *o, struct other_side *other)

@@ -248,6 +248,24 @@ static void export_image(struct export *x, struct image *image, const uint64_t *
     free(addrs);
 }
 
+/* Readers take mapping 1 for the program itself, so it is there even when no sample fell into it. */
+static void export_main_binary(struct export *x)
+{
+    struct image *image = images_get(x->w->images, x->w->main_image);
+    const struct elf_file *elf = image ? image_elf(x->w->images, image) : NULL;
+    struct image_mappings m;
+
+    if (!elf || (x->words && word_image(x->word[0]) == image->id))
+        return;
+    for (uint32_t i = 0; i < elf->segments; i++) {
+        if (!(elf->segment[i].flags & PF_X))
+            continue;
+        describe_mappings(x, image, &elf->segment[i].vaddr, 1, &m);
+        mapping_of(x, &m, elf->segment[i].vaddr);
+        return;
+    }
+}
+
 static void export_locations(struct export *x)
 {
     uint32_t end;
@@ -428,6 +446,7 @@ int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns)
     stacks_sort(w->stacks);
     collect_words(&x);
     describe(&x, end_wall_ns, duration_ns);
+    export_main_binary(&x);
     export_locations(&x);
     export_samples(&x);
     add_comments(&x, duration_ns);

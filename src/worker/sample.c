@@ -76,12 +76,6 @@ static uint32_t add_user_frames(struct worker *w, struct task *task, const struc
     return n;
 }
 
-static void note_main_image(struct worker *w, struct process *p)
-{
-    if (!w->main_image && p->pid == w->root_pid && p->space->count)
-        w->main_image = p->space->mapping[0].image->id;
-}
-
 /* In the middle of execve() the registers are the old program's, its memory is gone: the kernel frames are
  * all there is. */
 static bool has_user_state(const struct feed_sample *s)
@@ -97,7 +91,6 @@ void worker_take_sample(struct worker *w, const struct feed_record *r)
     uint32_t n = add_kernel_frames(w, s, 0);
 
     stats_add(w->stats, STATS_SAMPLES, 1);
-    note_main_image(w, task->process);
     if (has_user_state(s)) {
         n = add_user_frames(w, task, s, n);
     } else {

@@ -76,10 +76,27 @@ static void note_root(struct worker *w, const struct feed_record *r)
         w->root_pid = r->pid;
     if (r->pid != w->root_pid)
         return;
+    if (r->u.comm.exec)
+        w->main_image = 0; /* a script that becomes the server it starts */
     root = process_get(w->processes, r->pid);
     root->clock_base_ns = w->config->root_clock_ns;
     if (root->name[0])
         memcpy(w->root_name, root->name, sizeof(w->root_name));
+}
+
+/* The first thing exec maps is the program itself: it is the profile's main binary even if none of its own
+ * code runs for long. */
+static void note_main_image(struct worker *w, const struct feed_record *r)
+{
+    struct mapping *m;
+
+    if (w->main_image || r->pid != w->root_pid)
+        return;
+    m = process_find_mapping(process_get(w->processes, r->pid), r->u.mmap.start);
+    if (!m || m->image->kind != IMAGE_FILE)
+        return;
+    m->image->used = true; /* for good: an id must not come to mean another file */
+    w->main_image = m->image->id;
 }
 
 /* True when files should be looked at again soon. */
@@ -105,6 +122,12 @@ static bool take_record(struct worker *w, const struct feed_record *r)
         note_root(w, r);
         return eager;
     }
+    case FEED_MMAP: {
+        bool eager = process_apply(w->processes, r);
+
+        note_main_image(w, r);
+        return eager;
+    }
     default:
         return process_apply(w->processes, r);
     }
@@ -122,9 +145,9 @@ static bool drain(struct worker *w)
 
 /* ---- periods ---- */
 
-static void period_begin(struct worker *w)
+static void period_begin(struct worker *w, uint64_t now_ns)
 {
-    w->period_start_ns = clock_mono_ns();
+    w->period_start_ns = now_ns;
     w->before = *w->stats;
 }
 
@@ -140,9 +163,11 @@ static bool period_has_content(const struct worker *w)
 
 static void period_finish(struct worker *w, bool last)
 {
+    uint64_t now_ns = clock_mono_ns(), wall_ns = clock_wall_ns();
+
     account_period_end(w, last);
     if (period_has_content(w) || (last && !w->config->period_s)) {
-        if (export_profile(w, clock_wall_ns(), clock_mono_ns() - w->period_start_ns) < 0)
+        if (export_profile(w, wall_ns, now_ns - w->period_start_ns) < 0)
             w->result = -1;
     }
     stacks_clear(w->stacks);
@@ -150,14 +175,14 @@ static void period_finish(struct worker *w, bool last)
     symbols_trim(w->symbols);
     if (images_trim(w->images, IMAGES_KEPT))
         worker_forget_code(w);
-    period_begin(w);
+    period_begin(w, now_ns); /* what came during the export belongs to the next */
 }
 
 /* Asleep for the whole period: what comes now belongs to a new one. */
 static void period_skip_if_empty(struct worker *w)
 {
     if (w->config->period_s && !period_has_content(w) && clock_mono_ns() >= period_end_ns(w))
-        period_begin(w);
+        period_begin(w, clock_mono_ns());
 }
 
 static void log_counters(const struct stats *s)
@@ -181,7 +206,7 @@ int worker_run(const struct worker_config *config, struct feed *feed)
     int result;
 
     worker_init(w, config, feed);
-    period_begin(w);
+    period_begin(w, clock_mono_ns());
     do {
         period_skip_if_empty(w);
         eager = drain(w);

@@ -16,13 +16,15 @@
 TEST(message__carries_data_and_descriptors)
 {
     int pair[2], pipes[2];
+    struct launch_outgoing hello = {
+        .kind = LAUNCH_RINGS, .data = "hello", .bytes = 5, .fds = pipes, .fd_count = 2};
     static struct launch_message m;
     struct err e;
     char c = 'x';
 
     assert_int_equal(launch_socketpair(pair, &e), 0);
     assert_int_equal(pipe(pipes), 0);
-    assert_int_equal(launch_send(pair[0], LAUNCH_RINGS, "hello", 5, pipes, 2, &e), 0);
+    assert_int_equal(launch_send(pair[0], &hello, &e), 0);
     assert_int_equal(launch_receive(pair[1], &m, 1000, &e), 1);
     assert_int_equal(m.kind, LAUNCH_RINGS);
     assert_int_equal(m.bytes, 5);
@@ -43,6 +45,7 @@ TEST(message__carries_data_and_descriptors)
 
 TEST(message__gives_up_after_its_time)
 {
+    struct launch_outgoing too_long = {.kind = LAUNCH_RINGS, .bytes = LAUNCH_MESSAGE_MAX + 1};
     int pair[2];
     static struct launch_message m;
     struct err e;
@@ -50,7 +53,7 @@ TEST(message__gives_up_after_its_time)
     assert_int_equal(launch_socketpair(pair, &e), 0);
     assert_int_equal(launch_receive(pair[1], &m, 1, &e), -1);
     assert_int_equal(e.code, ETIMEDOUT);
-    assert_int_equal(launch_send(pair[0], LAUNCH_RINGS, NULL, LAUNCH_MESSAGE_MAX + 1, NULL, 0, &e), -1);
+    assert_int_equal(launch_send(pair[0], &too_long, &e), -1);
     close(pair[0]);
     close(pair[1]);
 }
@@ -72,7 +75,9 @@ TEST(fork_detached__leaves_no_child_and_no_signal_behind)
     case 1:
         facts[0] = getsid(0);
         facts[1] = getppid();
-        launch_send(pair[1], LAUNCH_READY, facts, sizeof(facts), NULL, 0, NULL);
+        launch_send(pair[1],
+                    &(struct launch_outgoing){.kind = LAUNCH_READY, .data = facts, .bytes = sizeof(facts)},
+                    NULL);
         _exit(0);
     case 0:
         break;

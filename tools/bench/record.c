@@ -72,7 +72,13 @@ static int arm_and_wait(const struct recording *r, int socket, struct err *e)
         return -1;
     if (armed.cpus > LAUNCH_FDS_MAX)
         return err_set(e, E2BIG, "hand over %u events", armed.cpus);
-    if (launch_send(socket, LAUNCH_RINGS, &armed, sizeof(armed), fds, armed.cpus, e) < 0)
+    if (launch_send(socket,
+                    &(struct launch_outgoing){.kind = LAUNCH_RINGS,
+                                              .data = &armed,
+                                              .bytes = sizeof(armed),
+                                              .fds = fds,
+                                              .fd_count = armed.cpus},
+                    e) < 0)
         return -1;
     if (launch_receive(socket, &answer, READY_TIMEOUT_MS, e) <= 0)
         return err_wrap(e, "wait for the recorder");
@@ -106,7 +112,7 @@ static struct feed *receive_feed(struct recording *r, int socket, struct err *e)
     memcpy(&armed, m.data, sizeof(armed));
     feed = perf_feed_new(&armed, m.fds, NULL, r->stats, e);
     if (feed)
-        launch_send(socket, LAUNCH_READY, NULL, 0, NULL, 0, NULL);
+        launch_say(socket, LAUNCH_READY);
     return feed;
 }
 
