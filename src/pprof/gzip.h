@@ -4,23 +4,24 @@
 #ifndef RINGSIDE_PPROF_GZIP_H
 #define RINGSIDE_PPROF_GZIP_H
 
+#include <isa-l/igzip_lib.h>
 #include <stddef.h>
-#include <zlib.h>
 
 struct byte_out;
 struct err;
 
 struct gzip {
-    z_stream stream;
     const struct byte_out *out;
     struct err *e;
     int failed;
-    unsigned pending; /* bytes gathered in `in`: deflate() is slow on crumbs */
+    unsigned pending; /* bytes gathered in `in`: compressing crumbs is slow */
     unsigned char in[16384], made[16384];
+    struct isal_zstream stream;
+    _Alignas(16) unsigned char matches[ISAL_DEF_LVL1_SMALL];
 };
 
-/* Both are borrowed until gzip_end(). level: zlib's, 1 (fast) to 9. */
-int gzip_begin(struct gzip *z, const struct byte_out *out, int level, struct err *e);
+/* Both are borrowed until gzip_end(). */
+void gzip_begin(struct gzip *z, const struct byte_out *out, struct err *e);
 /* Failures are kept: the first one is what gzip_end() returns. */
 void gzip_add(struct gzip *z, const void *bytes, size_t n);
 int gzip_end(struct gzip *z);

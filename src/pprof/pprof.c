@@ -16,9 +16,6 @@
 #include "ringside/base.h"
 #include "ringside/profile.h"
 
-/* Measured on 100k sorted stacks of 30 frames: level 6 takes 1.8 times as long for 7 % fewer bytes. */
-#define LEVEL 1
-
 #define WIRE_BYTES 2 /* length-delimited, protobuf encoding */
 
 /* Field numbers of Profile (third_party/schemas/profile.proto). */
@@ -205,8 +202,7 @@ int pprof_write(const struct profile *p, const struct byte_out *out, struct err 
     FREE_PTR struct packer *k = base_calloc(1, sizeof(*k));
     int result;
 
-    if (gzip_begin(&k->zip, out, LEVEL, e) < 0)
-        return err_wrap(e, "compress profile");
+    gzip_begin(&k->zip, out, e);
     put_frame(k, p);
     put_strings(k, p);
     put_mappings(k, p);

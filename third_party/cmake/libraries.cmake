@@ -2,6 +2,7 @@
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBDW REQUIRED IMPORTED_TARGET libdw libelf)
 pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)
+pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
 find_package(ZLIB REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)
 

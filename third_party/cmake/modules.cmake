@@ -5,7 +5,7 @@ set(RINGSIDE_EXTERNAL_elfio PkgConfig::LIBDW)
 set(RINGSIDE_EXTERNAL_cfi PkgConfig::LIBDW)
 set(RINGSIDE_EXTERNAL_image PkgConfig::LIBDW)
 set(RINGSIDE_EXTERNAL_symbol PkgConfig::LIBDW iberty ZLIB::ZLIB)
-set(RINGSIDE_EXTERNAL_pprof PkgConfig::PROTOBUFC ZLIB::ZLIB)
+set(RINGSIDE_EXTERNAL_pprof PkgConfig::PROTOBUFC PkgConfig::ISAL)
 
 add_library(ringside_flags INTERFACE)
 target_compile_definitions(ringside_flags INTERFACE _GNU_SOURCE)
