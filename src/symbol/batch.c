@@ -10,6 +10,7 @@
  */
 #include "batch.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,50 +20,46 @@
     (1ULL << 24) /* a second at worst; a pass over a browser's symbols takes a few hundred thousand */
 #define NAME_LOOKED_AT 256 /* bytes, when aliases are compared */
 
+/* As many buckets as addresses or up to twice as many, each a power of two of bytes. */
+static void fill_buckets(struct batch *b)
+{
+    uint64_t span = b->n ? b->addr[b->n - 1] - b->addr[0] : 0;
+    uint32_t buckets, i = 0;
+
+    while (span >> b->bucket_shift >= 2 * (uint64_t)b->n + 1)
+        b->bucket_shift++;
+    buckets = (uint32_t)(span >> b->bucket_shift) + 1;
+    b->bucket = base_alloc((buckets + 1) * sizeof(*b->bucket));
+    for (uint32_t k = 0; k <= buckets; k++) {
+        while (i < b->n && (b->addr[i] - b->addr[0]) >> b->bucket_shift < k)
+            i++;
+        b->bucket[k] = (uint16_t)i;
+    }
+}
+
 void batch_init(struct batch *b, const uint64_t *addrs, uint32_t n)
 {
+    assert(n <= BATCH_MAX);
+    *b = (struct batch){.n = n, .work = WORK_MAX};
     b->slot = base_calloc(n, sizeof(*b->slot));
     b->addr = base_alloc(n * sizeof(*b->addr));
-    b->n = n;
-    b->work = WORK_MAX;
+    b->gap = base_calloc(n + 1, sizeof(*b->gap));
     for (uint32_t i = 0; i < n; i++) {
         b->addr[i] = b->slot[i].addr = addrs[i];
         b->slot[i].to = UINT64_MAX;
     }
+    for (uint32_t i = 0; i <= n; i++)
+        b->gap[i].lowest = UINT64_MAX;
+    fill_buckets(b);
 }
 
 void batch_release(struct batch *b)
 {
     free(b->slot);
     free(b->addr);
+    free(b->gap);
+    free(b->bucket);
     *b = (struct batch){0};
-}
-
-/* Without a branch that depends on the data: a pass over a table is mostly this, and half of the branches
- * would be mispredicted. */
-uint32_t batch_lower_bound(const struct batch *b, uint64_t addr)
-{
-    const uint64_t *low = b->addr;
-    uint32_t count = b->n;
-
-    if (!count)
-        return 0;
-    while (count > 1) {
-        uint32_t half = count / 2;
-
-        low += -(size_t)(low[half - 1] < addr) & half;
-        count -= half;
-    }
-    return (uint32_t)(low - b->addr) + (*low < addr);
-}
-
-/* Noted in the two slots next to it; batch_settle() carries it on to the others. */
-void batch_boundary(struct batch *b, uint64_t addr, uint32_t first)
-{
-    if (first < b->n && addr > b->slot[first].from)
-        b->slot[first].from = addr;
-    if (first > 0 && addr < b->slot[first - 1].to)
-        b->slot[first - 1].to = addr;
 }
 
 /* _Z and _R begin mangled names: their underscore is none of the name's. */
@@ -133,17 +130,21 @@ bool batch_offer(struct batch *b, const struct candidate *c, uint32_t first)
     return b->work > 0;
 }
 
+/* What is noted next to a slot holds for the others behind or before it, up to the next note. */
 static void carry_on(struct batch *b)
 {
-    for (uint32_t i = 1; i < b->n; i++) {
-        struct batch_slot *s = &b->slot[i], *before = s - 1;
+    uint64_t edge = 0;
 
-        s->from = MAX_OF(s->from, before->from);
-        if (before->below.name && nearer(&before->below, &s->below))
-            s->below = before->below;
+    for (uint32_t i = 0; i < b->n; i++) {
+        struct batch_slot *s = &b->slot[i];
+
+        s->from = edge = MAX_OF(edge, b->gap[i].highest);
+        if (i > 0 && s[-1].below.name && nearer(&s[-1].below, &s->below))
+            s->below = s[-1].below;
     }
-    for (uint32_t i = b->n; i-- > 1;)
-        b->slot[i - 1].to = MIN_OF(b->slot[i - 1].to, b->slot[i].to);
+    edge = UINT64_MAX;
+    for (uint32_t i = b->n; i-- > 0;)
+        b->slot[i].to = edge = MIN_OF(edge, b->gap[i + 1].lowest);
 }
 
 void batch_settle(struct batch *b)

@@ -83,60 +83,82 @@ bool table_strings(const struct elf_file *f, const struct elf_section *symbols, 
     return out->bytes > 0;
 }
 
-/* What a symbol means for code; false for all the others. */
-static bool candidate_of(const Elf64_Sym *sym, const struct code_sections *code, const struct strings *names,
-                         struct candidate *out)
-{
-    uint32_t type = ELF64_ST_TYPE(sym->st_info), binding = ELF64_ST_BIND(sym->st_info);
+/* A pass: the file's code and names, and the section of the symbol before. */
+struct pass {
+    struct batch *batch;
+    struct code_sections code;
     const struct code_section *in;
+    struct strings names;
+};
+
+/* The section of a symbol that means code; NULL for all other symbols. */
+static const struct code_section *section_of(struct pass *p, const Elf64_Sym *sym)
+{
+    uint32_t type = ELF64_ST_TYPE(sym->st_info);
 
     if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
-        return false;
+        return NULL;
     /* The name is not looked at: the strings of all symbols would pass through our memory. */
-    if (sym->st_shndx == SHN_UNDEF || sym->st_name == 0 || sym->st_name >= names->bytes)
-        return false;
+    if (sym->st_shndx == SHN_UNDEF || sym->st_name == 0 || sym->st_name >= p->names.bytes)
+        return NULL;
     /* Local labels would name the inside of hand-written functions; visible ones are entries such as _start.
      */
-    if (type == STT_NOTYPE && binding == STB_LOCAL)
-        return false;
-    in = code_of(code, sym->st_shndx);
-    if (!in || sym->st_value < in->start || sym->st_value >= in->end)
-        return false;
-    *out = (struct candidate){
+    if (type == STT_NOTYPE && ELF64_ST_BIND(sym->st_info) == STB_LOCAL)
+        return NULL;
+    if (!p->in || p->in->index != sym->st_shndx)
+        p->in = code_of(&p->code, sym->st_shndx);
+    if (!p->in || sym->st_value < p->in->start || sym->st_value >= p->in->end)
+        return NULL;
+    return p->in;
+}
+
+/* False when the pass is to end. */
+static bool offer_symbol(struct pass *p, const Elf64_Sym *sym)
+{
+    const struct code_section *in = section_of(p, sym);
+    struct candidate c;
+    uint64_t end;
+    uint32_t first;
+
+    if (!in)
+        return true;
+    first = batch_lower_bound(p->batch, sym->st_value);
+    end = sym->st_size ? sym->st_value + MIN_OF(sym->st_size, in->end - sym->st_value) : in->end;
+    if (sym->st_size && batch_passes(p->batch, sym->st_value, end, first))
+        return true;
+    c = (struct candidate){
         .start = sym->st_value,
-        .end = sym->st_size ? sym->st_value + MIN_OF(sym->st_size, in->end - sym->st_value) : in->end,
-        .name = names->data + sym->st_name,
+        .end = end,
+        .name = p->names.data + sym->st_name,
         .sized = sym->st_size != 0,
-        .function = type != STT_NOTYPE,
-        .local = binding == STB_LOCAL,
-        .weak = binding == STB_WEAK,
+        .function = ELF64_ST_TYPE(sym->st_info) != STT_NOTYPE,
+        .local = ELF64_ST_BIND(sym->st_info) == STB_LOCAL,
+        .weak = ELF64_ST_BIND(sym->st_info) == STB_WEAK,
     };
-    return true;
+    return batch_offer(p->batch, &c, first);
 }
 
 uint64_t table_offer(const struct elf_file *f, uint32_t section_type, struct batch *b)
 {
-    struct code_sections code;
+    struct pass p = {.batch = b};
     struct elf_section table;
-    struct strings names;
     const uint8_t *entries;
     uint64_t count;
 
-    if (!find_table(f, section_type, &table) || !table_strings(f, &table, &names))
+    if (!find_table(f, section_type, &table) || !table_strings(f, &table, &p.names))
         return 0;
-    find_code(f, &code);
-    for (uint32_t i = 0; i < code.n; i++) {
-        batch_boundary(b, code.at[i].start, batch_lower_bound(b, code.at[i].start));
-        batch_boundary(b, code.at[i].end, batch_lower_bound(b, code.at[i].end));
+    find_code(f, &p.code);
+    for (uint32_t i = 0; i < p.code.n; i++) {
+        batch_boundary(b, p.code.at[i].start, batch_lower_bound(b, p.code.at[i].start));
+        batch_boundary(b, p.code.at[i].end, batch_lower_bound(b, p.code.at[i].end));
     }
     entries = elf_at(f, table.offset, table.bytes);
     count = table.bytes / sizeof(Elf64_Sym);
     for (uint64_t i = 1; i < count; i++) {
-        struct candidate c;
         Elf64_Sym sym;
 
         memcpy(&sym, entries + i * sizeof(sym), sizeof(sym));
-        if (candidate_of(&sym, &code, &names, &c) && !batch_offer(b, &c, batch_lower_bound(b, c.start)))
+        if (!offer_symbol(&p, &sym))
             break;
         if (i % DROP_EVERY == 0)
             elf_drop_pages(f);
