@@ -107,9 +107,18 @@ static int compare_known(const void *a, const void *b)
     return (x->from > y->from) - (x->from < y->from);
 }
 
+/* One pass over a file adds in order. */
+static bool in_order(const struct names *n)
+{
+    for (uint32_t i = 1; i < n->count; i++)
+        if (n->known[i].from < n->known[i - 1].from)
+            return false;
+    return true;
+}
+
 void names_sort(struct names *n)
 {
-    if (n->count)
+    if (!in_order(n))
         qsort(n->known, n->count, sizeof(*n->known), compare_known);
 }
 

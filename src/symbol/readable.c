@@ -52,6 +52,13 @@ static bool run(demangler with, const char *linked, char *out)
     return with(linked, OPTIONS, add_piece, &t) != 0 && t.used > 0;
 }
 
+/* In the older mangling the last part is a hash of 17 characters, the first an h: without one, the demangler
+ * refuses the name, after a look at each character. */
+static bool may_be_rust(const char *linked)
+{
+    return linked[1] == 'R' || strstr(linked, "17h") != NULL;
+}
+
 bool readable_name(const char *linked, char out[READABLE_MAX])
 {
     bool rust = strncmp(linked, "_R", 2) == 0, itanium = strncmp(linked, "_Z", 2) == 0;
@@ -59,7 +66,7 @@ bool readable_name(const char *linked, char out[READABLE_MAX])
     if ((!rust && !itanium) || strnlen(linked, READABLE_MAX) == READABLE_MAX)
         return false;
     /* Rust's older mangling looks like C++ but for a hash at its end: its demangler must look first. */
-    if (run(rust_demangle_callback, linked, out))
+    if (may_be_rust(linked) && run(rust_demangle_callback, linked, out))
         return true;
     return itanium && run(cplus_demangle_v3_callback, linked, out);
 }

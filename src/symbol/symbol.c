@@ -253,6 +253,7 @@ void symbols_resolve(struct symbols *s, struct image *image, const uint64_t *add
                      struct symbol_ref *out)
 {
     uint64_t refused = s->budget.refused;
+    const struct known *known = NULL;
     struct image_names *names;
 
     for (uint32_t i = 0; i < n; i++)
@@ -263,8 +264,11 @@ void symbols_resolve(struct symbols *s, struct image *image, const uint64_t *add
     names->asked_at = s->export;
     if (!names->looked || names->have)
         learn(names, addrs, n);
-    for (uint32_t i = 0; i < n; i++)
-        names_ref(names_find(&names->names, addrs[i]), &out[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!known || addrs[i] < known->from || addrs[i] > known->last)
+            known = names_find(&names->names, addrs[i]);
+        names_ref(known, &out[i]);
+    }
     if (s->budget.refused != refused)
         log_warn(symbol, "%s: %llu names left out: the %zu bytes for names are used up", image->path,
                  (unsigned long long)(s->budget.refused - refused), s->budget.max);
