@@ -40,10 +40,16 @@ struct profile_label {
 #define PROFILE_TYPES_MAX  16
 #define PROFILE_LABELS_MAX 8
 
+/* A location called from a frame: stacks are paths of a tree, so what they share is there once. */
+struct profile_frame {
+    uint32_t location; /* location id */
+    uint32_t caller;   /* frame id, smaller than this frame's; 0: outermost */
+};
+
 struct profile_sample {
-    uint32_t first_location, locations; /* in profile.stack, leaf first */
-    uint32_t label_set;                 /* index into label_set */
-    uint32_t first_value;               /* in profile.value: type_count values */
+    uint32_t frame;       /* id of the innermost frame */
+    uint32_t label_set;   /* index into label_set */
+    uint32_t first_value; /* in profile.value: type_count values */
 };
 
 struct profile_label_set {
@@ -65,8 +71,8 @@ struct profile {
     uint32_t function_count, function_cap;
     struct profile_location *location;
     uint32_t location_count, location_cap;
-    uint32_t *stack; /* location ids */
-    uint32_t stack_count, stack_cap;
+    struct profile_frame *frame;
+    uint32_t frame_count, frame_cap;
     int64_t *value;
     uint32_t value_count, value_cap;
     struct profile_sample *sample;
@@ -80,6 +86,7 @@ struct profile {
 };
 
 #define PROFILE_ROWS_MAX     (1U << 26) /* of any one array */
+#define PROFILE_NO_FRAME     UINT32_MAX
 #define PROFILE_STRING_BYTES (64 << 20) /* text; more becomes "[too many strings]" */
 
 void profile_init(struct profile *p);
@@ -88,17 +95,19 @@ void profile_release(struct profile *p);
 /* Cleans up invalid UTF-8. Every string asked for is written: ask only for those a row will name. */
 uint32_t profile_string(struct profile *p, const char *text);
 void profile_add_type(struct profile *p, const char *type, const char *unit);
-/* These three return the id. Functions are interned; mappings and locations are the caller's to keep unique.
- */
+/* These four return the id. Functions are interned; mappings, locations and frames are the caller's to keep
+ * unique. */
 uint32_t profile_add_mapping(struct profile *p, const struct profile_mapping *m);
 uint32_t profile_add_function(struct profile *p, const char *name, const char *system_name);
 uint32_t profile_add_location(struct profile *p, const struct profile_location *l);
+/* caller: a frame's id, 0 for none. A frame of an unknown location or caller is dropped, and counted: its id
+ * is PROFILE_NO_FRAME, and so is that of frames called from it. */
+uint32_t profile_add_frame(struct profile *p, uint32_t caller, uint32_t location);
 /* Returns the index of the set. Labels with an empty text are left out, as is a key's second label. */
 uint32_t profile_add_labels(struct profile *p, const struct profile_label *labels, uint32_t n);
-/* values: type_count of them. locations: ids, leaf first. Dropped, and counted, without a location or with an
- * unknown one. */
-void profile_add_sample(struct profile *p, const uint32_t *locations, uint32_t n, uint32_t label_set,
-                        const int64_t *values);
+/* frame: the innermost. values: type_count of them. Dropped, and counted, without a frame or with an unknown
+ * one. */
+void profile_add_sample(struct profile *p, uint32_t frame, uint32_t label_set, const int64_t *values);
 void profile_add_comment(struct profile *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -22,7 +22,7 @@ void profile_release(struct profile *p)
     free(p->mapping);
     free(p->function);
     free(p->location);
-    free(p->stack);
+    free(p->frame);
     free(p->value);
     free(p->sample);
     free(p->label_set);
@@ -58,12 +58,34 @@ static void *rows_grow(struct profile *p, void *rows, uint32_t *cap, uint64_t ne
         rows_ != NULL;                                                                                       \
     })
 
+/* Every byte is printable ASCII, as in nearly every string. Eight at a time: adding 0x60 to the low seven
+ * bits sets the eighth from 0x20 on, and it must not have been set before. */
+static bool is_plain(const char *text, size_t n)
+{
+    const uint64_t high = 0x8080808080808080ULL;
+    uint64_t word;
+
+    for (; n >= sizeof(word); text += sizeof(word), n -= sizeof(word)) {
+        memcpy(&word, text, sizeof(word));
+        if (word & high || ~((word & ~high) + 0x6060606060606060ULL) & high)
+            return false;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (text[i] < 0x20)
+            return false;
+    return true;
+}
+
 uint32_t profile_string(struct profile *p, const char *text)
 {
-    FREE_PTR char *clean = base_strdup(text);
+    size_t n = strlen(text);
+    FREE_PTR char *clean = NULL;
 
+    if (is_plain(text, n))
+        return strtab_add_n(&p->strings, text, n);
+    clean = base_strdup(text);
     utf8_clean(clean);
-    return strtab_add(&p->strings, clean);
+    return strtab_add_n(&p->strings, clean, n);
 }
 
 void profile_add_type(struct profile *p, const char *type, const char *unit)
@@ -85,7 +107,8 @@ uint32_t profile_add_mapping(struct profile *p, const struct profile_mapping *m)
 
 uint32_t profile_add_function(struct profile *p, const char *name, const char *system_name)
 {
-    struct profile_function f = {profile_string(p, name), profile_string(p, system_name)};
+    uint32_t id = profile_string(p, name);
+    struct profile_function f = {id, system_name == name ? id : profile_string(p, system_name)};
     uint64_t key = (uint64_t)f.name << 32 | f.system_name;
     const uint64_t *known = map64_find(&p->function_index, key);
 
@@ -133,32 +156,29 @@ uint32_t profile_add_labels(struct profile *p, const struct profile_label *label
     return p->label_set_count++;
 }
 
-static bool locations_exist(const struct profile *p, const uint32_t *locations, uint32_t n)
+uint32_t profile_add_frame(struct profile *p, uint32_t caller, uint32_t location)
 {
-    for (uint32_t i = 0; i < n; i++)
-        if (locations[i] == 0 || locations[i] > p->location_count)
-            return false;
-    return n > 0;
+    if (location == 0 || location > p->location_count || caller > p->frame_count) {
+        p->dropped++;
+        return PROFILE_NO_FRAME;
+    }
+    if (!ROOM(p, frame, 1))
+        return PROFILE_NO_FRAME;
+    p->frame[p->frame_count++] = (struct profile_frame){.location = location, .caller = caller};
+    return p->frame_count;
 }
 
-void profile_add_sample(struct profile *p, const uint32_t *locations, uint32_t n, uint32_t label_set,
-                        const int64_t *values)
+void profile_add_sample(struct profile *p, uint32_t frame, uint32_t label_set, const int64_t *values)
 {
-    if (p->type_count == 0 || !locations_exist(p, locations, n)) {
+    if (p->type_count == 0 || frame == 0 || frame > p->frame_count) {
         p->dropped++;
         return;
     }
-    if (!ROOM(p, sample, 1) || !ROOM(p, stack, n) || !ROOM(p, value, p->type_count))
+    if (!ROOM(p, sample, 1) || !ROOM(p, value, p->type_count))
         return;
-    p->sample[p->sample_count++] = (struct profile_sample){
-        .first_location = p->stack_count,
-        .locations = n,
-        .label_set = label_set,
-        .first_value = p->value_count,
-    };
-    memcpy(p->stack + p->stack_count, locations, n * sizeof(*locations));
+    p->sample[p->sample_count++] =
+        (struct profile_sample){.frame = frame, .label_set = label_set, .first_value = p->value_count};
     memcpy(p->value + p->value_count, values, p->type_count * sizeof(*values));
-    p->stack_count += n;
     p->value_count += p->type_count;
 }
 

@@ -24,7 +24,6 @@ struct export
     uint32_t words, words_cap;
     struct map64 location; /* word -> location id */
     uint32_t *label_set;   /* owner -> label set + 1 */
-    uint32_t *ids;         /* locations of one sample */
 };
 
 /* ---- distinct frames ---- */
@@ -325,23 +324,22 @@ static uint32_t label_set_of(struct export *x, uint32_t owner)
 static void export_samples(struct export *x)
 {
     uint32_t entries = stacks_entry_count(x->w->stacks), n, before_n = 0;
+    FREE_PTR uint32_t *frame = base_alloc((WORKER_FRAMES_MAX + 1) * sizeof(*frame)); /* outermost first */
     const uint64_t *frames, *before = NULL;
-    uint32_t *end; /* ids are kept root last, so that what two stacks share stays where it is */
 
     x->label_set = base_calloc(x->w->owners, sizeof(*x->label_set));
-    x->ids = base_alloc(WORKER_FRAMES_MAX * sizeof(*x->ids));
-    end = x->ids + WORKER_FRAMES_MAX;
+    frame[0] = 0;
     for (uint32_t i = 0; i < entries; i++) {
         const struct stacks_entry *entry = stacks_entry_at(x->w->stacks, i);
         int64_t values[2] = {(int64_t)entry->count, (int64_t)entry->value};
 
         frames = stacks_frames(x->w->stacks, entry->stack, &n);
-        n = MIN_OF(n, (uint32_t)WORKER_FRAMES_MAX);
-        for (uint32_t k = n - shared_with(frames, n, before, before_n); k-- > 0;)
-            end[(int64_t)k - n] = (uint32_t)*map64_find(&x->location, frames[k]);
+        for (uint32_t k = shared_with(frames, n, before, before_n); k < n; k++)
+            frame[k + 1] = profile_add_frame(&x->profile, frame[k],
+                                             (uint32_t)*map64_find(&x->location, frames[n - 1 - k]));
         before = frames;
         before_n = n;
-        profile_add_sample(&x->profile, end - n, n, label_set_of(x, entry->owner), values);
+        profile_add_sample(&x->profile, frame[n], label_set_of(x, entry->owner), values);
     }
 }
 
@@ -455,6 +453,5 @@ int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns)
     map64_release(&x.location);
     free(x.word);
     free(x.label_set);
-    free(x.ids);
     return result;
 }

@@ -51,13 +51,14 @@ static void fill(struct profile *p, uint32_t stacks)
     set = profile_add_labels(p, label, 2);
     for (uint32_t i = 0; i < stacks; i++) {
         char name[64];
-        uint32_t stack[3] = {0, 1, 1};
+        uint32_t frame;
         int64_t values[2] = {i + 1, (int64_t)(i + 1) * 10101010};
 
         snprintf(name, sizeof(name), "ns::function_%u(int)", i);
-        stack[0] = profile_add_location(
-            p, &(struct profile_location){0x1000 + i, 1, profile_add_function(p, name, name)});
-        profile_add_sample(p, stack, 3, set, values);
+        profile_add_location(p,
+                             &(struct profile_location){0x1000 + i, 1, profile_add_function(p, name, name)});
+        frame = profile_add_frame(p, profile_add_frame(p, 0, 1), 1);
+        profile_add_sample(p, profile_add_frame(p, frame, i + 1), set, values);
     }
     profile_add_comment(p, "ringside test");
 }
@@ -74,7 +75,7 @@ static void write_to(const struct profile *p, struct sink_bytes *s)
 /* Writes the profile where a command can read it and returns the command's status. */
 static int run_on(const struct profile *p, const char *command)
 {
-    char path[] = "/tmp/ringside-test-pprof-XXXXXX", line[512];
+    char path[] = "/tmp/ringside-test-pprof-XXXXXX", line[2048];
     struct sink_bytes s = {0};
     int fd = mkstemp(path), status;
 
@@ -159,19 +160,54 @@ TEST(pprof__writes_a_profile_without_samples)
 TEST(pprof__keeps_large_and_negative_numbers)
 {
     struct profile p;
-    uint32_t stack[1];
     int64_t values[2] = {INT64_MAX, 1};
+    uint32_t location;
 
     fill(&p, 0);
     p.mapping[0].limit = UINT64_MAX;
-    stack[0] = profile_add_location(
+    location = profile_add_location(
         &p, &(struct profile_location){0xfffffffffffffff0, 1, profile_add_function(&p, "f", "f")});
-    profile_add_sample(&p, stack, 1, 0, values);
+    profile_add_sample(&p, profile_add_frame(&p, 0, location), 0, values);
     assert_int_equal(run_on(&p, "f() { python3 -c 'import sys; sys.dont_write_bytecode = True;"
                                 " sys.path.insert(0, \"" TEST_TOOLS "\"); import pprof_read;"
                                 " p = pprof_read.load(sys.argv[1]);"
                                 " assert p.locations[0].address == 2**64 - 16;"
                                 " assert p.raw_samples[0].values == [2**63 - 1, 1]' $1; }; f"),
+                     0);
+    profile_release(&p);
+}
+
+/* Depths around the sizes at which lengths take another byte and buffers grow; each label set, none, and one
+ * that is not there. */
+TEST(pprof__writes_what_each_sample_has)
+{
+    static const uint32_t depths[] = {1, 2, 127, 128, 300, 20000};
+    struct profile p;
+    uint32_t frame = 0;
+    struct profile_label label;
+
+    fill(&p, 300);
+    p.sample_count = 0;
+    label = (struct profile_label){profile_string(&p, "pid"), profile_string(&p, "7")};
+    profile_add_labels(&p, &label, 1);
+    profile_add_labels(&p, NULL, 0);
+    for (uint32_t i = 0, depth = 0; i < ARRAY_LEN(depths); i++) {
+        int64_t values[2] = {i, 0};
+
+        for (; depth < depths[i]; depth++)
+            frame = profile_add_frame(&p, frame, depth % 300 + 1);
+        profile_add_sample(&p, frame, i % 4, values);
+    }
+    assert_int_equal(run_on(&p, "f() { python3 -c 'import sys; sys.dont_write_bytecode = True;"
+                                " sys.path.insert(0, \"" TEST_TOOLS "\"); import pprof_read;"
+                                " p = pprof_read.load(sys.argv[1]);"
+                                " depths = [1, 2, 127, 128, 300, 20000];"
+                                " labels = [{\"thread_id\": \"42\", \"process_name\": \"service\"},"
+                                " {\"pid\": \"7\"}, {}, {}];"
+                                " assert [s.location_ids for s in p.raw_samples] =="
+                                " [[i % 300 + 1 for i in reversed(range(d))] for d in depths];"
+                                " assert [s.values for s in p.raw_samples] == [[i, 0] for i in range(6)];"
+                                " assert [s.labels for s in p.samples] == (labels * 2)[:6]' $1; }; f"),
                      0);
     profile_release(&p);
 }

@@ -59,26 +59,42 @@ TEST(profile__replaces_bytes_that_are_not_utf8)
     profile_init(&p);
     assert_string_equal(strtab_get(&p.strings, profile_string(&p, "caf\xe9")), "caf?");
     assert_string_equal(strtab_get(&p.strings, profile_string(&p, "caf\xc3\xa9")), "caf\xc3\xa9");
+    assert_string_equal(strtab_get(&p.strings, profile_string(&p, " eight~\x7f")), " eight~\x7f");
+    for (size_t at = 0; at < 20; at++) { /* wherever the byte is */
+        char text[] = "operator<<(A, B&&)::", clean[sizeof(text)];
+
+        memcpy(clean, text, sizeof(text));
+        clean[at] = '?';
+        for (const char *bad = "\x01\x1f\x80\xe9\xff"; *bad; bad++) {
+            text[at] = *bad;
+            assert_string_equal(strtab_get(&p.strings, profile_string(&p, text)), clean);
+        }
+    }
     profile_add_comment(&p, "command \xff %d", 7);
     assert_string_equal(strtab_get(&p.strings, p.comment[0]), "command ? 7");
     profile_release(&p);
 }
 
-TEST(profile__keeps_stacks_and_values_of_samples_apart)
+TEST(profile__keeps_frames_and_values_of_samples_apart)
 {
     struct profile p;
-    uint32_t first[] = {1, 2, 3}, second[] = {3};
+    uint32_t main_frame, other;
     int64_t values[2][2] = {{1, 10}, {2, 20}};
 
     with_types(&p);
     for (uint64_t i = 0; i < 3; i++)
         profile_add_location(&p, &(struct profile_location){.address = i});
-    profile_add_sample(&p, first, 3, 0, values[0]);
-    profile_add_sample(&p, second, 1, 0, values[1]);
+    main_frame = profile_add_frame(&p, 0, 3);
+    other = profile_add_frame(&p, main_frame, 1);
+    profile_add_sample(&p, other, 0, values[0]);
+    profile_add_sample(&p, main_frame, 0, values[1]);
     assert_int_equal(p.sample_count, 2);
-    assert_int_equal(p.sample[1].first_location, 3);
-    assert_int_equal(p.sample[1].locations, 1);
-    assert_int_equal(p.stack[p.sample[1].first_location], 3);
+    assert_int_equal(p.sample[0].frame, other);
+    assert_int_equal(p.frame[other - 1].location, 1);
+    assert_int_equal(p.frame[other - 1].caller, main_frame);
+    assert_int_equal(p.frame[main_frame - 1].location, 3);
+    assert_int_equal(p.frame[main_frame - 1].caller, 0);
+    assert_int_equal(p.sample[1].frame, main_frame);
     assert_int_equal(p.value[p.sample[1].first_value + 1], 20);
     assert_int_equal(p.value[p.sample[0].first_value], 1);
     profile_release(&p);
@@ -87,18 +103,32 @@ TEST(profile__keeps_stacks_and_values_of_samples_apart)
 TEST(profile__drops_and_counts_samples_no_reader_would_take)
 {
     struct profile p;
-    uint32_t unknown[] = {1, 2}, zero[] = {0}, good[] = {1};
     int64_t values[2] = {1, 10};
 
     with_types(&p);
     profile_add_location(&p, &(struct profile_location){.address = 1});
-    profile_add_sample(&p, unknown, 2, 0, values);
-    profile_add_sample(&p, zero, 1, 0, values);
-    profile_add_sample(&p, good, 0, 0, values);
+    profile_add_sample(&p, 0, 0, values);
+    profile_add_sample(&p, 1, 0, values);
+    profile_add_sample(&p, PROFILE_NO_FRAME, 0, values);
     assert_int_equal(p.sample_count, 0);
     assert_int_equal(p.dropped, 3);
-    profile_add_sample(&p, good, 1, 0, values);
+    profile_add_sample(&p, profile_add_frame(&p, 0, 1), 0, values);
     assert_int_equal(p.sample_count, 1);
+    profile_release(&p);
+}
+
+TEST(profile__drops_frames_without_location_and_all_called_from_them)
+{
+    struct profile p;
+
+    with_types(&p);
+    profile_add_location(&p, &(struct profile_location){.address = 1});
+    assert_int_equal(profile_add_frame(&p, 0, 0), PROFILE_NO_FRAME);
+    assert_int_equal(profile_add_frame(&p, 0, 2), PROFILE_NO_FRAME);
+    assert_int_equal(profile_add_frame(&p, PROFILE_NO_FRAME, 1), PROFILE_NO_FRAME);
+    assert_int_equal(profile_add_frame(&p, 1, 1), PROFILE_NO_FRAME);
+    assert_int_equal(p.dropped, 4);
+    assert_int_equal(p.frame_count, 0);
     profile_release(&p);
 }
 
