@@ -99,7 +99,7 @@ static void note_window(struct cfi *c, const struct index *x, const struct index
 }
 
 /* Finds the FDE for an address in the one section, else in the other. A hole is one of both. */
-static const struct index *find_fde(struct cfi *c, uint64_t addr, struct index_hit *hit)
+static struct index *find_fde(struct cfi *c, uint64_t addr, struct index_hit *hit)
 {
     struct index_hit hole;
 
@@ -126,7 +126,7 @@ static void compile(struct cfi *c, uint64_t addr, struct rows_range *out)
 
     out->rule = RULES_NONE;
     if (hit.covered) {
-        eval_rule(&c->eval, &hit.fde, x->frames.debug, addr, &to);
+        eval_rule(&c->eval, &hit.fde, addr, &to);
         out->rule = rules_add(&c->rules, c->eval.draft);
     } else {
         from = hit.from;

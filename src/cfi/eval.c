@@ -9,28 +9,7 @@
 
 #include "ringside/base.h"
 
-#define FILE_BYTES (8U << 10) /* usual size of the little file: about 100 FDEs */
-
-/*
- * The little file: header, one PT_GNU_EH_FRAME segment, the search table of that segment, the entries. Its
- * addresses are its offsets; those in the entries are of the real file, all absolute.
- */
-struct table {
-    uint8_t version, pointer_encoding, count_encoding, entry_encoding;
-    uint8_t frames[8];
-    uint8_t count[4];
-    uint8_t start[8], fde[8]; /* the one line */
-};
-
-struct head {
-    Elf64_Ehdr elf;
-    Elf64_Phdr segment;
-    struct table table;
-};
-
-_Static_assert(sizeof(struct table) == 32, "the table must have no holes");
-
-static const uint64_t frames_at = sizeof(struct head);
+#define ALL_REGISTERS ((1ULL << ARCH_REG_COUNT) - 1)
 
 void eval_init(struct eval *v)
 {
@@ -38,192 +17,12 @@ void eval_init(struct eval *v)
     elf_version(EV_CURRENT);
 }
 
-static void close_libdw(struct eval *v)
-{
-    if (v->cfi)
-        dwarf_cfi_end(v->cfi);
-    if (v->elf)
-        elf_end(v->elf);
-    v->cfi = NULL;
-    v->elf = NULL;
-}
-
 void eval_release(struct eval *v)
 {
-    close_libdw(v);
-    free(v->file);
+    for (size_t i = 0; i < ARRAY_LEN(v->cie); i++)
+        little_release(&v->cie[i].little);
     free(v->draft);
     *v = (struct eval){0};
-}
-
-static void write_head(uint8_t *file)
-{
-    struct head h = {
-        .elf = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ARCH_ELF_CLASS, ELFDATA2LSB, EV_CURRENT},
-                .e_type = ET_DYN,
-                .e_machine = ARCH_ELF_MACHINE,
-                .e_version = EV_CURRENT,
-                .e_phoff = offsetof(struct head, segment),
-                .e_ehsize = sizeof(Elf64_Ehdr),
-                .e_phentsize = sizeof(Elf64_Phdr),
-                .e_phnum = 1},
-        .segment = {.p_type = PT_GNU_EH_FRAME,
-                    .p_offset = offsetof(struct head, table),
-                    .p_vaddr = offsetof(struct head, table),
-                    .p_filesz = sizeof(struct table),
-                    .p_memsz = sizeof(struct table)},
-        .table = {.version = 1,
-                  .pointer_encoding = DW_EH_PE_udata8,
-                  .count_encoding = DW_EH_PE_udata4,
-                  .entry_encoding = DW_EH_PE_udata8,
-                  .count = {1}},
-    };
-
-    memcpy(h.table.frames, &frames_at, sizeof(frames_at));
-    memcpy(file, &h, sizeof(h));
-}
-
-/* An empty little file with room for a number of bytes. False when libdw will not have it. */
-static bool start_file(struct eval *v, size_t room)
-{
-    size_t bytes = MAX_OF(frames_at + room, FILE_BYTES);
-
-    close_libdw(v);
-    if (bytes != v->bytes) {
-        free(v->file);
-        v->file = base_alloc(bytes);
-        v->bytes = bytes;
-    }
-    memset(v->file, 0, bytes);
-    write_head(v->file);
-    v->used = frames_at;
-    v->generation++;
-    v->elf = elf_memory((char *)v->file, v->bytes);
-    v->cfi = v->elf ? dwarf_getcfi_elf(v->elf) : NULL;
-    return v->cfi != NULL;
-}
-
-static void put(struct eval *v, const void *bytes, size_t n)
-{
-    if (n)
-        memcpy(v->file + v->used, bytes, n);
-    v->used += n;
-}
-
-static void put_byte(struct eval *v, uint8_t byte)
-{
-    v->file[v->used++] = byte;
-}
-
-static void put_leb(struct eval *v, uint64_t value, bool is_signed)
-{
-    /* A sign bit that would be misread costs one more byte. */
-    uint64_t limit = is_signed ? 0x40 : 0x80;
-    bool negative = is_signed && (int64_t)value < 0;
-
-    while (negative ? (int64_t)value < -(int64_t)limit : value >= limit) {
-        put_byte(v, (uint8_t)(value | 0x80));
-        value = negative ? (uint64_t)((int64_t)value >> 7) : value >> 7;
-    }
-    put_byte(v, value & 0x7f);
-}
-
-/* Room an entry's fixed parts need at most. */
-#define CIE_ROOM 48
-#define FDE_ROOM 32
-
-static void set_length(struct eval *v, uint32_t at)
-{
-    uint32_t length = (uint32_t)(v->used - at - sizeof(length));
-
-    memcpy(v->file + at, &length, sizeof(length));
-}
-
-static uint32_t put_cie(struct eval *v, const struct frames_cie *cie)
-{
-    /*
-     * libdw starts from the ABI's defaults, but its x86-64 table names register 0 where rbx, number 3, is
-     * meant: say here that a function preserves rbx (backends/x86_64_cfi.c of elfutils 0.188).
-     */
-    static const uint8_t keep_rbx[] = {DW_CFA_same_value, ARCH_REG_RBX};
-    uint32_t at = (uint32_t)v->used;
-    uint32_t zero = 0;
-
-    put(v, &zero, sizeof(zero));
-    put(v, &zero, sizeof(zero)); /* id */
-    put_byte(v, 1);              /* version */
-    put(v, cie->signal ? "zRS" : "zR", cie->signal ? 4 : 3);
-    put_leb(v, cie->code_align, false);
-    put_leb(v, (uint64_t)cie->data_align, true);
-    put_byte(v, (uint8_t)cie->return_column);
-    put_byte(v, 1);
-    put_byte(v, DW_EH_PE_absptr);
-    put(v, keep_rbx, sizeof(keep_rbx));
-    put(v, cie->program, cie->program_bytes);
-    set_length(v, at);
-    return at;
-}
-
-static uint32_t put_fde(struct eval *v, const struct frames_fde *fde, uint32_t cie_at)
-{
-    uint32_t at = (uint32_t)v->used;
-    uint32_t distance = at + 4 - cie_at;
-    uint64_t range = fde->end - fde->start;
-
-    put(v, &distance, sizeof(distance)); /* the length comes last */
-    put(v, &distance, sizeof(distance));
-    put(v, &fde->start, sizeof(fde->start));
-    put(v, &range, sizeof(range));
-    put_byte(v, 0); /* augmentation data */
-    put(v, fde->program, fde->program_bytes);
-    set_length(v, at);
-    return at;
-}
-
-/* The same offset may name an entry of each of the two sections. */
-static uint64_t entry_key(uint64_t offset, bool debug)
-{
-    return offset << 1 | debug;
-}
-
-/* Points the table's line at a copy of the FDE. */
-static bool show(struct eval *v, const struct frames_fde *fde, bool debug)
-{
-    uint64_t fde_key = entry_key(fde->offset, debug), cie_key = entry_key(fde->cie_offset, debug);
-    struct eval_copy *f = &v->fde[hash_u64(fde_key) % ARRAY_LEN(v->fde)];
-    struct eval_copy *c = &v->cie[hash_u64(cie_key) % ARRAY_LEN(v->cie)];
-    size_t room = CIE_ROOM + fde->cie.program_bytes + FDE_ROOM + fde->program_bytes;
-    struct table *table;
-    uint64_t at;
-
-    if ((!v->cfi || room > v->bytes - v->used) && !start_file(v, room))
-        return false;
-    if (f->generation != v->generation || f->offset != fde_key) {
-        if (c->generation != v->generation || c->offset != cie_key)
-            *c = (struct eval_copy){
-                .offset = cie_key, .at = put_cie(v, &fde->cie), .generation = v->generation};
-        *f = (struct eval_copy){.offset = fde_key, .at = put_fde(v, fde, c->at), .generation = v->generation};
-    }
-    table = (struct table *)(v->file + offsetof(struct head, table));
-    at = f->at;
-    memcpy(table->start, &fde->start, sizeof(table->start));
-    memcpy(table->fde, &at, sizeof(table->fde));
-    return true;
-}
-
-static Dwarf_Frame *frame_at(struct eval *v, const struct frames_fde *fde, bool debug, uint64_t addr)
-{
-    Dwarf_Frame *frame = NULL;
-
-    if (!show(v, fde, debug))
-        return NULL;
-    if (dwarf_cfi_addrframe(v->cfi, addr, &frame) == 0)
-        return frame;
-    /* FDEs that overlap upset libdw's tree of those it has seen: ask once more with this one alone. */
-    close_libdw(v);
-    if (!show(v, fde, debug) || dwarf_cfi_addrframe(v->cfi, addr, &frame) != 0)
-        return NULL;
-    return frame;
 }
 
 /* Copies an expression into the draft; false when it is too long. */
@@ -307,6 +106,18 @@ static bool take_cfa(struct rules_draft *d, Dwarf_Frame *frame, struct cfi_place
     return take_ops(d, ops, n, out);
 }
 
+/* ---- compact rules ---- */
+
+static int saved_index(int reg)
+{
+    static const uint8_t saved[ARCH_SAVED_COUNT] = ARCH_SAVED_REGS;
+
+    for (int i = 0; i < ARCH_SAVED_COUNT; i++)
+        if (saved[i] == reg)
+            return i;
+    return -1;
+}
+
 /* Registers a call may change need no place in a compact rule, unless the function says where they are. */
 static bool fits_default(int reg, const struct cfi_place *p)
 {
@@ -327,27 +138,80 @@ static bool fits_saved(const struct cfi_place *p, int16_t *words)
     return true;
 }
 
-/* Writes the compact form of d->full into d->rule; false when it has none. */
-static bool make_compact(struct rules_draft *d)
+/* Writes a register's part of a compact rule; false when it has none. */
+static bool fits(int reg, const struct cfi_place *p, int16_t *saved)
 {
-    static const uint8_t saved_regs[ARCH_SAVED_COUNT] = ARCH_SAVED_REGS;
-    const struct cfi_place *cfa = &d->full.cfa;
-    bool is_saved[ARCH_REG_COUNT] = {false};
+    int i = saved_index(reg);
 
-    if (cfa->how != CFI_HOW_REG || cfa->offset < INT32_MIN || cfa->offset > INT32_MAX)
-        return false;
-    for (int i = 0; i < ARCH_SAVED_COUNT; i++) {
-        is_saved[saved_regs[i]] = true;
-        if (!fits_saved(&d->full.reg[saved_regs[i]], &d->rule.saved[i]))
-            return false;
+    return i < 0 ? fits_default(reg, p) : fits_saved(p, &saved[i]);
+}
+
+static bool cfa_fits(const struct cfi_place *cfa)
+{
+    return cfa->how == CFI_HOW_REG && cfa->offset >= INT32_MIN && cfa->offset <= INT32_MAX;
+}
+
+/* ---- what a CIE says for all of its FDEs ---- */
+
+static bool take_place(struct rules_draft *d, Dwarf_Frame *frame, int reg, int return_column)
+{
+    return take_register(d, frame, reg == ARCH_REG_PC ? return_column : reg, &d->full.reg[reg]);
+}
+
+/*
+ * Where registers are found unless an FDE mentions them. An expression is not kept: those registers are asked
+ * for each time.
+ */
+static void take_base(struct rules_draft *d, struct eval_cie *c)
+{
+    struct frames_fde empty = {0};
+    Dwarf_Frame *frame = little_frame(&c->little, &empty, 0);
+    int column = frame ? dwarf_frame_info(frame, NULL, NULL, NULL) : -1;
+
+    c->ask = column == ARCH_REG_PC ? 0 : 1ULL << ARCH_REG_PC;
+    c->odd = 0;
+    for (int reg = 0; reg < ARCH_REG_COUNT; reg++) {
+        d->ops = 0;
+        if (column < 0 || !take_place(d, frame, reg, column) || d->ops) {
+            c->ask |= 1ULL << reg;
+            continue;
+        }
+        c->base[reg] = d->full.reg[reg];
+        if (!fits(reg, &c->base[reg], c->saved))
+            c->odd |= 1ULL << reg;
     }
-    for (int i = 0; i < ARCH_REG_COUNT; i++)
-        if (!is_saved[i] && !fits_default(i, &d->full.reg[i]))
-            return false;
+    free(frame);
+}
+
+static struct eval_cie *find_cie(struct eval *v, const struct frames_fde *fde)
+{
+    struct eval_cie *c;
+
+    for (size_t i = 0; i < ARRAY_LEN(v->cie); i++) {
+        c = &v->cie[(v->last + i) % ARRAY_LEN(v->cie)];
+        if (little_is_for(&c->little, &fde->cie)) {
+            v->last = (v->last + i) % ARRAY_LEN(v->cie);
+            return c;
+        }
+    }
+    /* Backwards, so that the one used last is thrown away last. */
+    v->last = (v->last + ARRAY_LEN(v->cie) - 1) % ARRAY_LEN(v->cie);
+    c = &v->cie[v->last];
+    if (!little_open(&c->little, &fde->cie, fde->program_bytes)) {
+        little_release(&c->little);
+        return NULL;
+    }
+    take_base(v->draft, c);
+    return c;
+}
+
+/* ---- rules ---- */
+
+static void make_compact(struct rules_draft *d)
+{
     d->rule.cfa = CFI_REG_OFFSET;
-    d->rule.cfa_reg = cfa->reg;
-    d->rule.cfa_offset = (int32_t)cfa->offset;
-    return true;
+    d->rule.cfa_reg = d->full.cfa.reg;
+    d->rule.cfa_offset = (int32_t)d->full.cfa.offset;
 }
 
 static void make_full(struct rules_draft *d)
@@ -356,9 +220,14 @@ static void make_full(struct rules_draft *d)
     d->rule.cfa = CFI_FULL;
 }
 
-static void take_rule(struct rules_draft *d, Dwarf_Frame *frame, int return_column)
+static void take_rule(struct rules_draft *d, const struct eval_cie *c, Dwarf_Frame *frame, uint64_t mentioned)
 {
-    if (return_column < 0 || !take_register(d, frame, return_column, &d->full.reg[ARCH_REG_PC]))
+    const uint64_t pc = 1ULL << ARCH_REG_PC;
+    uint64_t ask = (c->ask | mentioned) & ALL_REGISTERS, odd = c->odd & ~ask;
+    int column = (int)c->little.cie.return_column;
+
+    memcpy(d->full.reg, c->base, sizeof(d->full.reg));
+    if ((ask & pc) && !take_place(d, frame, ARCH_REG_PC, column))
         return;
     if (d->full.reg[ARCH_REG_PC].how == CFI_HOW_UNDEFINED) {
         d->rule.cfa = CFI_END;
@@ -366,33 +235,42 @@ static void take_rule(struct rules_draft *d, Dwarf_Frame *frame, int return_colu
     }
     if (!take_cfa(d, frame, &d->full.cfa))
         return;
-    for (int i = 0; i < ARCH_REG_PC; i++)
-        if (!take_register(d, frame, i, &d->full.reg[i]))
+    memcpy(d->rule.saved, c->saved, sizeof(d->rule.saved));
+    for (; ask; ask &= ask - 1) {
+        int reg = __builtin_ctzll(ask);
+
+        if (reg != ARCH_REG_PC && !take_place(d, frame, reg, column))
             return;
-    if (!make_compact(d))
+        if (!fits(reg, &d->full.reg[reg], d->rule.saved))
+            odd |= 1ULL << reg;
+    }
+    if (!odd && cfa_fits(&d->full.cfa))
+        make_compact(d);
+    else
         make_full(d);
 }
 
-void eval_rule(struct eval *v, const struct frames_fde *fde, bool debug, uint64_t addr, uint64_t *end)
+void eval_rule(struct eval *v, const struct frames_fde *fde, uint64_t addr, uint64_t *end)
 {
-    Dwarf_Frame *frame = frame_at(v, fde, debug, addr);
+    uint64_t distance = addr - fde->start;
+    struct eval_cie *c;
+    Dwarf_Frame *frame;
     Dwarf_Addr from, to;
-    bool signal;
-    int column;
 
     if (!v->draft)
         v->draft = base_alloc(sizeof(*v->draft));
+    c = find_cie(v, fde);
     v->draft->rule = (struct cfi_rule){.cfa = CFI_NONE};
     v->draft->ops = 0;
     *end = addr + 1;
+    frame = c ? little_frame(&c->little, fde, distance) : NULL;
     if (!frame)
         return;
     /* Its start is wrong after DW_CFA_restore_state, so only the end is used. */
-    column = dwarf_frame_info(frame, &from, &to, &signal);
-    if (column >= 0 && to > addr)
-        *end = MIN_OF(to, fde->end);
+    if (dwarf_frame_info(frame, &from, &to, NULL) >= 0 && to > distance)
+        *end = fde->start + MIN_OF(to, fde->end - fde->start);
     v->draft->rule.signal_frame = fde->cie.signal;
-    take_rule(v->draft, frame, column);
+    take_rule(v->draft, c, frame, fde->uses.registers);
     if (v->draft->rule.cfa == CFI_NONE)
         v->draft->rule.signal_frame = false;
     free(frame);

@@ -1,35 +1,30 @@
 /*
  * eval.h - what libdw makes of one FDE at one address
  *
- * libdw reads frames out of a whole ELF file. It gets a small one made in memory instead, that holds only
- * entries frames.h has checked, written anew in one plain form, behind a search table of one line that is
- * pointed at the FDE in question. So libdw never reads a hostile byte that was not looked at, never scans (12
- * ms for the first look-up in a file linked by gold), treats .debug_frame like .eh_frame, and its own tables
- * stay small: when the little file is full, all of it goes.
+ * One little file (little.h) for each of the few CIEs in use, and beside it what the CIE says by itself: of a
+ * function, only the registers its FDE mentions are asked for.
  */
 #ifndef RINGSIDE_CFI_EVAL_H
 #define RINGSIDE_CFI_EVAL_H
 
 #include "frames.h"
+#include "little.h"
 #include "rules.h"
 
-#include <elfutils/libdw.h>
+#define EVAL_CIES 4
 
-#define EVAL_REMEMBERED 64 /* entries whose copies are found again */
-
-struct eval_copy {
-    uint64_t offset; /* of the original; with generation */
-    uint32_t at;     /* of the copy */
-    uint32_t generation;
+struct eval_cie {
+    struct little little;
+    /* Where registers are unless an FDE mentions them. Masks have bit i for register i. */
+    struct cfi_place base[ARCH_REG_COUNT];
+    int16_t saved[ARCH_SAVED_COUNT];
+    uint64_t odd; /* those a compact rule has no form for */
+    uint64_t ask; /* those not in base */
 };
 
 struct eval {
-    uint8_t *file;
-    size_t bytes, used;
-    uint32_t generation; /* of the little file; starts at 1 */
-    Elf *elf;
-    Dwarf_CFI *cfi;
-    struct eval_copy cie[8], fde[EVAL_REMEMBERED];
+    struct eval_cie cie[EVAL_CIES];
+    size_t last;               /* the one used last */
     struct rules_draft *draft; /* the last result */
 };
 
@@ -37,9 +32,9 @@ void eval_init(struct eval *v);
 void eval_release(struct eval *v);
 
 /*
- * Evaluates an FDE that covers addr. debug tells entries of .debug_frame from those of .eh_frame. v->draft
- * then holds the rule (CFI_NONE when libdw refuses), which is the same up to *end.
+ * Evaluates an FDE that covers addr. v->draft then holds the rule (CFI_NONE when libdw refuses), which is the
+ * same up to *end.
  */
-void eval_rule(struct eval *v, const struct frames_fde *fde, bool debug, uint64_t addr, uint64_t *end);
+void eval_rule(struct eval *v, const struct frames_fde *fde, uint64_t addr, uint64_t *end);
 
 #endif

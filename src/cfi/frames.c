@@ -92,48 +92,90 @@ static const char *const operands[] = {
     [DW_CFA_GNU_negative_offset_extended] = "ru",
 };
 
-static void take_operand(struct cursor *c, char kind)
+struct check {
+    struct cursor c;
+    int remembered;
+    struct frames_uses uses;
+};
+
+static void take_operand(struct check *k, char kind)
 {
+    uint64_t reg;
+
     switch (kind) {
     case 'r':
-        if (take_leb(c, false) > REGISTER_MAX)
-            c->bad = true;
+        reg = take_leb(&k->c, false);
+        k->c.bad |= reg > REGISTER_MAX;
+        k->uses.registers |= reg < 64 ? 1ULL << reg : 0;
         return;
     case 'u':
     case 's':
-        take_leb(c, false);
+        take_leb(&k->c, false);
         return;
     case 'b':
-        skip(c, take_leb(c, false));
+        k->uses.expressions = true;
+        skip(&k->c, take_leb(&k->c, false));
         return;
     default:
-        skip(c, (uint64_t)(kind - '0'));
+        skip(&k->c, (uint64_t)(kind - '0'));
     }
 }
 
-static bool program_is_sound(const uint8_t *program, size_t bytes)
+static void take_operands(struct check *k, uint8_t op)
 {
-    struct cursor c = {.at = program, .end = program + bytes};
-    int remembered = 0;
+    const char *kind = op < ARRAY_LEN(operands) ? operands[op] : NULL;
 
-    while (c.at < c.end && !c.bad) {
-        uint8_t op = *c.at++;
-        const char *kind = "";
+    k->c.bad |= !kind;
+    for (; kind && *kind; kind++)
+        take_operand(k, *kind);
+}
 
-        if (op >> 6 == DW_CFA_offset >> 6)
-            kind = "u";
-        else if (op >> 6 == 0)
-            kind = op < ARRAY_LEN(operands) ? operands[op] : NULL;
-        if (!kind)
-            return false;
-        for (; *kind; kind++)
-            take_operand(&c, *kind);
-        remembered += op == DW_CFA_remember_state;
-        remembered -= op == DW_CFA_restore_state;
-        if (remembered < 0 || remembered > REMEMBER_MAX)
-            return false;
+/* A number of one byte is nearly all there is. */
+static inline void skip_leb(struct cursor *c)
+{
+    if (c->at < c->end && *c->at < 0x80)
+        c->at++;
+    else
+        take_leb(c, false);
+}
+
+/* One whose upper two bits are 0. */
+static inline void take_extended(struct check *k, uint8_t op)
+{
+    switch (op) {
+    case DW_CFA_nop:
+        return;
+    case DW_CFA_def_cfa_offset:
+        skip_leb(&k->c);
+        return;
+    case DW_CFA_remember_state:
+        k->c.bad |= ++k->remembered > REMEMBER_MAX;
+        return;
+    case DW_CFA_restore_state:
+        k->c.bad |= --k->remembered < 0;
+        return;
+    default:
+        take_operands(k, op);
     }
-    return !c.bad;
+}
+
+bool frames_check(const uint8_t *program, size_t bytes, struct frames_uses *out)
+{
+    struct check k = {.c = {.at = program, .end = program + bytes}};
+
+    /* Every function that is met comes through here, so the usual instructions have ways of their own. */
+    while (k.c.at < k.c.end && !k.c.bad) {
+        uint8_t op = *k.c.at++;
+
+        if (op < DW_CFA_advance_loc)
+            take_extended(&k, op);
+        else if (op >= DW_CFA_offset) /* or DW_CFA_restore: the register is in the byte */
+            k.uses.registers |= 1ULL << (op & 0x3f);
+        if (op >> 6 == DW_CFA_offset >> 6)
+            skip_leb(&k.c);
+    }
+    *out = k.uses;
+    return !k.c.bad;
 }
 
 /* Bytes of an encoded pointer's value; 0 for forms no x86-64 tool writes in frames. */
@@ -209,6 +251,7 @@ static bool take_augmentation(struct cursor *c, const char *letters, struct fram
 /* The part of an entry behind its length and id. */
 static bool read_cie(struct cursor c, bool debug, struct frames_cie *out)
 {
+    struct frames_uses uses;
     uint64_t version = take(&c, 1);
     const char *letters = (const char *)c.at;
     const uint8_t *end = c.bad ? NULL : memchr(c.at, 0, (size_t)(c.end - c.at));
@@ -226,7 +269,7 @@ static bool read_cie(struct cursor c, bool debug, struct frames_cie *out)
         return false;
     out->program = c.at;
     out->program_bytes = (size_t)(c.end - c.at);
-    return out->program_bytes <= CIE_PROGRAM_MAX && program_is_sound(out->program, out->program_bytes);
+    return out->program_bytes <= CIE_PROGRAM_MAX && frames_check(out->program, out->program_bytes, &uses);
 }
 
 struct entry {
@@ -260,30 +303,44 @@ static bool read_entry(const struct frames *f, uint64_t offset, struct entry *ou
     return true;
 }
 
-static bool read_fde(const struct frames *f, struct entry *e, struct frames_fde *out)
+/* The CIE at an offset; NULL when there is none that can be used. */
+static const struct frames_cie *find_cie(struct frames *f, uint64_t offset)
+{
+    struct frames_known *known = &f->known[hash_u64(offset) % FRAMES_CIES_KNOWN];
+    struct entry e;
+    uint64_t next;
+
+    if (known->is_set && known->offset == offset)
+        return &known->cie;
+    known->is_set = read_entry(f, offset, &e, &next) && e.is_cie && read_cie(e.body, f->debug, &known->cie);
+    known->offset = offset;
+    return known->is_set ? &known->cie : NULL;
+}
+
+static bool read_fde(struct frames *f, struct entry *e, struct frames_fde *out)
 {
     struct cursor c = e->body;
-    struct entry cie;
-    uint64_t next;
+    const struct frames_cie *cie;
 
     if (!f->debug && e->id > e->id_offset)
         return false;
-    out->cie_offset = f->debug ? e->id : e->id_offset - e->id;
-    if (!read_entry(f, out->cie_offset, &cie, &next) || !cie.is_cie ||
-        !read_cie(cie.body, f->debug, &out->cie))
+    cie = find_cie(f, f->debug ? e->id : e->id_offset - e->id);
+    if (!cie)
         return false;
-    out->start = take_encoded(&c, f, out->cie.encoding);
-    out->end = out->start + take_encoded(&c, f, out->cie.encoding & 0x0f);
-    if (out->cie.sized)
+    out->cie = *cie;
+    out->start = take_encoded(&c, f, cie->encoding);
+    out->end = out->start + take_encoded(&c, f, cie->encoding & 0x0f);
+    if (cie->sized)
         skip(&c, take_leb(&c, false));
     if (c.bad || out->end <= out->start)
         return false;
     out->program = c.at;
     out->program_bytes = (size_t)(c.end - c.at);
-    return out->program_bytes <= FDE_PROGRAM_MAX && program_is_sound(out->program, out->program_bytes);
+    return out->program_bytes <= FDE_PROGRAM_MAX &&
+           frames_check(out->program, out->program_bytes, &out->uses);
 }
 
-enum frames_entry frames_read(const struct frames *f, uint64_t offset, struct frames_fde *out, uint64_t *next)
+enum frames_entry frames_read(struct frames *f, uint64_t offset, struct frames_fde *out, uint64_t *next)
 {
     struct entry e;
 

@@ -14,11 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct frames {
-    const uint8_t *data;
-    size_t bytes;
-    uint64_t vaddr; /* ELF address of data: what pc-relative pointers count from */
-    bool debug;     /* .debug_frame: absolute addresses, CIEs named by offset */
+/* What the instructions of an entry mention. */
+struct frames_uses {
+    uint64_t registers; /* bit i: register i; those from 64 on are left out */
+    bool expressions;
 };
 
 struct frames_cie {
@@ -32,13 +31,30 @@ struct frames_cie {
     size_t program_bytes;
 };
 
+#define FRAMES_CIES_KNOWN 4 /* linkers leave two or three in a file */
+
+/* A CIE that was read and found sound. */
+struct frames_known {
+    uint64_t offset; /* with is_set */
+    bool is_set;
+    struct frames_cie cie;
+};
+
+struct frames {
+    const uint8_t *data;
+    size_t bytes;
+    uint64_t vaddr; /* ELF address of data: what pc-relative pointers count from */
+    bool debug;     /* .debug_frame: absolute addresses, CIEs named by offset */
+    struct frames_known known[FRAMES_CIES_KNOWN]; /* by offset; start with none */
+};
+
 struct frames_fde {
     uint64_t start, end; /* ELF addresses */
-    uint64_t offset;     /* of this entry, and of its CIE: names for caches */
-    uint64_t cie_offset;
+    uint64_t offset;     /* of this entry */
     struct frames_cie cie;
     const uint8_t *program;
     size_t program_bytes;
+    struct frames_uses uses;
 };
 
 enum frames_entry {
@@ -49,7 +65,9 @@ enum frames_entry {
 };
 
 /* The entry at an offset. *next is the offset behind it unless FRAMES_END. Only FRAMES_FDE fills *out. */
-enum frames_entry frames_read(const struct frames *f, uint64_t offset, struct frames_fde *out,
-                              uint64_t *next);
+enum frames_entry frames_read(struct frames *f, uint64_t offset, struct frames_fde *out, uint64_t *next);
+
+/* Whether libdw can run instructions without harm. */
+bool frames_check(const uint8_t *program, size_t bytes, struct frames_uses *out);
 
 #endif

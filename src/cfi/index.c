@@ -165,7 +165,7 @@ static uint64_t offset_at(const struct index *x, size_t i)
     return x->table_vaddr + (uint64_t)(int64_t)fde - x->frames.vaddr;
 }
 
-void index_find(const struct index *x, uint64_t addr, struct index_hit *out)
+void index_find(struct index *x, uint64_t addr, struct index_hit *out)
 {
     size_t low = 0, high = x->count;
     uint64_t next;

@@ -38,6 +38,6 @@ void index_open_eh_frame(struct index *x, const struct elf_file *file);
 void index_open_debug_frame(struct index *x, const struct elf_file *file);
 void index_release(struct index *x);
 
-void index_find(const struct index *x, uint64_t addr, struct index_hit *out);
+void index_find(struct index *x, uint64_t addr, struct index_hit *out);
 
 #endif

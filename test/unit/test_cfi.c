@@ -692,6 +692,84 @@ TEST(cfi__tells_odd_registers_apart)
     cfi_free(c);
 }
 
+/* Nothing is remembered: each look-up is evaluated, after whatever was before it. */
+static const struct cfi_limits forgetful = {.rows = 0, .rules = 100};
+
+TEST(cfi__keeps_expressions_of_functions_apart)
+{
+    /* DW_CFA_def_cfa_expression, two bytes: DW_OP_breg7 8 and 24 */
+    struct frames_bytes frames = {.n = 0};
+    struct elf_file f;
+    uint32_t fde;
+    struct cfi *c;
+
+    add_entry(&frames, 0, CIE_BODY, CIE_BODY_BYTES);
+    fde = add_fde(&frames, FORGE_CODE, 16, "\x0f\x02\x77\x08", 4, false);
+    add_fde(&frames, FORGE_CODE + 16, 16, "\x0f\x02\x77\x18", 4, false);
+    forge_frames(&f, &frames, fde, EH_SECTION);
+    c = cfi_new(&f, &forgetful, NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(cfi_find(c, FORGE_CODE)->cfa_offset, 8);
+        assert_int_equal(cfi_find(c, FORGE_CODE + 16)->cfa_offset, 24);
+    }
+    cfi_free(c);
+}
+
+TEST(cfi__forgets_a_longer_function)
+{
+    /* Code alignment 0: no instruction moves on, all of them hold everywhere. */
+    static const char cie[] = "\x01zR\0\x00\x78\x10\x01\x00\x0c\x07\x08\x90\x01";
+    static char program[1000];
+    struct frames_bytes frames = {.n = 0};
+    struct elf_file f;
+    uint32_t fde;
+    struct cfi *c;
+
+    memcpy(program + sizeof(program) - 4, "\x0e\x20\x86\x02", 4); /* CFA = rsp + 32, rbp at CFA - 16 */
+    add_entry(&frames, 0, cie, sizeof(cie) - 1);
+    fde = add_fde(&frames, FORGE_CODE, 16, program, sizeof(program), false);
+    add_fde(&frames, FORGE_CODE + 16, 16, "", 0, false);
+    forge_frames(&f, &frames, fde, EH_SECTION);
+    c = cfi_new(&f, &forgetful, NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(cfi_find(c, FORGE_CODE)->cfa_offset, 32);
+        assert_int_equal(cfi_find(c, FORGE_CODE)->saved[ARCH_SAVED_FP], -2);
+        assert_int_equal(cfi_find(c, FORGE_CODE + 16)->cfa_offset, 8);
+        assert_int_equal(cfi_find(c, FORGE_CODE + 16)->saved[ARCH_SAVED_FP], CFI_SAME);
+    }
+    cfi_free(c);
+}
+
+TEST(cfi__tells_the_functions_of_many_cies_apart)
+{
+    enum { CIES = 7 };
+    char cie[] = "\x01zR\0\x01\x78\x10\x01\x00\x0c\x07\x08\x90\x01\x83\x02"; /* rbx at CFA - 16 */
+    struct frames_bytes frames = {.n = 0};
+    uint32_t fde[CIES], at, distance;
+    struct elf_file f;
+    struct cfi *c;
+
+    for (int i = 0; i < CIES; i++) {
+        at = (uint32_t)frames.n;
+        cie[11] = (char)(8 + i);
+        cie[15] = (char)(2 + i);
+        add_entry(&frames, 0, cie, sizeof(cie) - 1);
+        fde[i] = add_fde(&frames, FORGE_CODE + 16 * (uint32_t)i, 16, "\x86\x09", 2, false);
+        distance = fde[i] + 4 - at;
+        memcpy(frames.bytes + fde[i] + 4, &distance, sizeof(distance));
+    }
+    forge_frames(&f, &frames, fde[0], EH_SECTION);
+    c = cfi_new(&f, &forgetful, NULL);
+    for (int i = 0; i < 3 * CIES; i++) {
+        const struct cfi_rule *rule = cfi_find(c, FORGE_CODE + 16 * (uint64_t)(i * 3 % CIES));
+
+        assert_int_equal(rule->cfa_offset, 8 + i * 3 % CIES);
+        assert_int_equal(rule->saved[0], -2 - i * 3 % CIES); /* rbx */
+        assert_int_equal(rule->saved[ARCH_SAVED_FP], -9);
+    }
+    cfi_free(c);
+}
+
 TEST(cfi__ends_where_the_return_address_is_undefined)
 {
     struct elf_file f;
