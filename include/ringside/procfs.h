@@ -34,9 +34,20 @@ bool procfs_parse_container_id(const char *cgroup_text, char *out, size_t max);
 /* kernel.perf_event_paranoid, or fallback when it cannot be read. */
 long procfs_perf_paranoid(long fallback);
 
-/* Calls each for every line of a kallsyms file (NULL: /proc/kallsyms). module is "" for the kernel itself. */
-int procfs_kallsyms(const char *path,
-                    bool (*each)(void *ctx, uint64_t addr, char type, const char *name, const char *module),
+/* A line of kallsyms. */
+struct procfs_ksym {
+    uint64_t addr;
+    char type;
+    const char *text; /* the name, with "\t[module]" behind it when it is not the kernel's own; borrowed */
+};
+
+/*
+ * Calls each for the lines of a kallsyms file (NULL: /proc/kallsyms); stops when it returns false. Lines come
+ * in their hundred thousands: *skip_to, at first 0, lets those be left out that lie between two others in
+ * ascending order of which the later is at or below it. What is shown before an address is then still the
+ * last line before it.
+ */
+int procfs_kallsyms(const char *path, bool (*each)(void *ctx, const struct procfs_ksym *s, uint64_t *skip_to),
                     void *ctx, struct err *e);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct err;
 
@@ -29,6 +30,22 @@ void lines_close(struct lines *l);
  * longer than the buffer are left out. NULL at the end; with *failed set when reading failed, errno kept.
  */
 char *lines_next(struct lines *l, bool *failed);
+
+/* The same for a line that is there already, which nearly all are; *bytes: its length. NULL: ask
+ * lines_next().
+ */
+static inline char *lines_ready(struct lines *l, size_t *bytes)
+{
+    char *line = l->bytes + l->at;
+    char *newline = l->skipping ? NULL : memchr(line, '\n', l->end - l->at);
+
+    if (!newline)
+        return NULL;
+    *newline = '\0';
+    *bytes = (size_t)(newline - line);
+    l->at += *bytes + 1;
+    return line;
+}
 
 static inline int hex_digit(char c)
 {
@@ -54,6 +71,27 @@ static inline bool take_hex(const char **at, uint64_t *out)
         return false;
     *at = p;
     *out = value;
+    return true;
+}
+
+/*
+ * Eight lower-case hex digits at once, without a branch on any of them: they are as good as random. A letter
+ * is told by bit 6, and brought behind the digits; then exactly the letters must count ten or more.
+ */
+static inline bool hex8(const char *text, uint64_t *out)
+{
+    const uint64_t ones = 0x0101010101010101;
+    uint64_t v, letters, nibbles;
+
+    memcpy(&v, text, sizeof(v));
+    letters = v >> 6 & ones;
+    v -= letters * ('a' - '0' - 10);
+    nibbles = v & 0x0f * ones;
+    if (v - nibbles != 0x30 * ones || ((nibbles + 6 * ones) >> 4 & ones) != letters)
+        return false;
+    v = (nibbles << 4 | nibbles >> 8) & 0x00ff00ff00ff00ff; /* the first digit is in the lowest byte */
+    v = (v << 8 | v >> 16) & 0x0000ffff0000ffff;
+    *out = (v << 16 | v >> 32) & 0xffffffff;
     return true;
 }
 

@@ -64,45 +64,89 @@ int procfs_maps(pid_t pid, bool (*each)(void *ctx, const struct procfs_map *m), 
     return result;
 }
 
-struct kernel_symbol {
-    uint64_t addr;
-    char type;
-    const char *name, *module;
-};
+/* Addresses are padded to 16 digits (%px on 64 bits). */
+static bool take_address(const char **at, size_t bytes, uint64_t *out)
+{
+    uint64_t high, low;
+
+    if (bytes < 16 || !hex8(*at, &high) || !hex8(*at + 8, &low))
+        return take_hex(at, out);
+    *out = high << 32 | low;
+    *at += 16;
+    return true;
+}
 
 /* kernel/kallsyms.c, s_show: "address type name", and "\t[module]" behind names that are not the kernel's
  * own. */
-static bool parse_symbol(char *line, struct kernel_symbol *out)
+static bool parse_symbol(const char *line, size_t bytes, struct procfs_ksym *out)
 {
     const char *at = line;
-    char *end;
 
-    if (!take_hex(&at, &out->addr) || !take_char(&at, ' ') || *at == '\0')
+    if (!take_address(&at, bytes, &out->addr) || !take_char(&at, ' ') || *at == '\0')
         return false;
     out->type = *at++;
-    if (!take_char(&at, ' ') || *at == '\0')
+    if (!take_char(&at, ' '))
         return false;
-    out->name = at;
-    out->module = "";
-    end = strchr(at, '\t');
-    if (!end)
-        return true;
-    *end++ = '\0';
-    if (*end == '[') {
-        out->module = end + 1;
-        end[strcspn(end, "]")] = '\0';
-    }
-    return *out->name != '\0';
+    out->text = at;
+    return *at != '\0' && *at != '\t';
 }
 
-int procfs_kallsyms(const char *path,
-                    bool (*each)(void *ctx, uint64_t addr, char type, const char *name, const char *module),
+/* Lines on their way to the caller: one is held back until the next tells whether it matters. */
+struct ksym_pass {
+    bool (*each)(void *ctx, const struct procfs_ksym *s, uint64_t *skip_to);
+    void *ctx;
+    uint64_t skip_to;
+    struct procfs_ksym held;
+    uint64_t before; /* address of the line before */
+    bool holds;
+};
+
+/* False when the caller has seen enough. */
+static bool show_held(struct ksym_pass *p)
+{
+    bool go_on = !p->holds || p->each(p->ctx, &p->held, &p->skip_to);
+
+    p->holds = false;
+    return go_on;
+}
+
+static bool take_symbol(struct ksym_pass *p, const struct procfs_ksym *s)
+{
+    bool skip = s->addr <= p->skip_to && p->held.addr < s->addr && p->before <= p->held.addr;
+
+    if (!skip && !show_held(p))
+        return false;
+    p->before = p->held.addr;
+    p->held = *s;
+    p->holds = true;
+    return true;
+}
+
+static void pass_symbols(struct ksym_pass *p, struct lines *l, bool *failed)
+{
+    struct procfs_ksym s;
+
+    for (;;) {
+        size_t bytes = 0;
+        const char *line = lines_ready(l, &bytes);
+
+        if (!line) {
+            if (!show_held(p)) /* its text lies in the buffer that is filled next */
+                return;
+            line = lines_next(l, failed);
+        }
+        if (!line || (parse_symbol(line, bytes, &s) && !take_symbol(p, &s)))
+            return;
+    }
+}
+
+/* The kernel hands out a page at most per read, whatever is asked for (fs/seq_file.c). */
+int procfs_kallsyms(const char *path, bool (*each)(void *ctx, const struct procfs_ksym *s, uint64_t *skip_to),
                     void *ctx, struct err *e)
 {
-    struct kernel_symbol s;
+    struct ksym_pass p = {.each = each, .ctx = ctx};
     bool failed = false;
     struct lines *l;
-    char *line;
     int result = 0;
 
     if (!path)
@@ -110,9 +154,7 @@ int procfs_kallsyms(const char *path,
     l = lines_open(path, e);
     if (!l)
         return -1;
-    while ((line = lines_next(l, &failed)) != NULL)
-        if (parse_symbol(line, &s) && !each(ctx, s.addr, s.type, s.name, s.module))
-            break;
+    pass_symbols(&p, l, &failed);
     if (failed)
         result = err_set(e, errno, "read %s", path);
     lines_close(l);

@@ -8,7 +8,6 @@
  */
 #include "kernel.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "batch.h"
@@ -41,42 +40,54 @@ static uint32_t seek(struct kernel_names *k, uint64_t addr)
     return k->first;
 }
 
-static void copy_name(char out[NAME_BYTES], const char *name, const char *module)
+static void copy_text(char out[NAME_BYTES], const char *text)
 {
-    size_t n = strnlen(name, NAME_BYTES - 1);
+    size_t n = strnlen(text, NAME_BYTES - 1);
 
-    memcpy(out, name, n);
+    memcpy(out, text, n);
     out[n] = '\0';
-    if (*module)
-        snprintf(out + n, NAME_BYTES - n, " [%s]", module);
 }
 
-static bool offer_line(void *ctx, uint64_t addr, char type, const char *name, const char *module)
+/* False when the pass may end: nothing that is asked for lies behind the line. */
+static bool offer_line(void *ctx, const struct procfs_ksym *s, uint64_t *skip_to)
 {
     struct kernel_names *k = ctx;
-    struct candidate c = {.start = addr, .end = UINT64_MAX, .name = name, .function = true};
+    struct batch *b = k->batch;
+    struct candidate c = {.start = s->addr, .end = UINT64_MAX, .name = s->text, .function = true};
     uint32_t first;
 
-    if (addr == 0)
+    if (s->addr == 0)
         return true;
-    first = seek(k, addr);
-    c.local = type == 't';
-    c.weak = type == 'w' || type == 'W';
+    k->any = true;
+    first = seek(k, s->addr);
+    c.local = s->type == 't';
+    c.weak = s->type == 'w' || s->type == 'W';
     /* nm(1): t and w are code; anything else only tells where code ends. */
-    if (c.local || c.weak || type == 'T') {
-        k->any = true;
-        if (!batch_offer(k->batch, &c, first))
-            return false;
-    } else {
-        batch_boundary(k->batch, addr, first);
-    }
-    if (first == k->batch->n)
+    if (!c.local && !c.weak && s->type != 'T')
+        batch_boundary(b, s->addr, first);
+    else if (!batch_offer(b, &c, first))
+        return false;
+    if (first == b->n)
         return k->disorder;
-    if (k->batch->slot[first].below.name == name) {
-        copy_name(k->text[first], name, module);
-        k->batch->slot[first].below.name = k->text[first];
+    *skip_to = k->disorder ? 0 : b->addr[first];
+    if (b->slot[first].below.name == s->text) {
+        copy_text(k->text[first], s->text);
+        b->slot[first].below.name = k->text[first];
     }
     return true;
+}
+
+/* "name\t[module]" into "name [module]". */
+static void show_module(char *text)
+{
+    char *tab = strchr(text, '\t'), *end;
+
+    if (!tab)
+        return;
+    *tab = tab[1] == '[' ? ' ' : '\0';
+    end = strchr(tab, ']');
+    if (end)
+        end[1] = '\0';
 }
 
 struct kernel_names *kernel_resolve(const char *path, struct batch *b, bool *have)
@@ -86,6 +97,8 @@ struct kernel_names *kernel_resolve(const char *path, struct batch *b, bool *hav
     k->batch = b;
     procfs_kallsyms(path, offer_line, k, NULL);
     batch_settle(b);
+    for (uint32_t i = 0; i < b->n; i++)
+        show_module(k->text[i]);
     *have = k->any;
     return k;
 }

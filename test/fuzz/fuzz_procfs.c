@@ -33,12 +33,14 @@ static void parse_cgroup(const char *text)
         abort(); /* shorter than any id */
 }
 
-static bool see_symbol(void *ctx, uint64_t addr, char type, const char *name, const char *module)
+static bool see_symbol(void *ctx, const struct procfs_ksym *s, uint64_t *skip_to)
 {
     (void)ctx;
-    if (!*name)
+    if (!*s->text || *s->text == '\t')
         abort();
-    sink += addr + (uint64_t)type + strlen(name) + strlen(module);
+    sink += s->addr + (uint64_t)s->type + strlen(s->text);
+    if (s->type == 'S')
+        *skip_to = s->addr + 0x100;
     return true;
 }
 

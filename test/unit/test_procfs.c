@@ -196,22 +196,23 @@ TEST(procfs__a_container_id_that_does_not_fit_is_not_cut)
 }
 
 struct seen_symbols {
+    uint64_t skip_to;
     uint32_t count;
-    uint64_t addr[4];
-    char type[4], name[4][64], module[4][64];
+    uint64_t addr[8];
+    char type[8], text[8][64];
 };
 
-static bool see_symbol(void *ctx, uint64_t addr, char type, const char *name, const char *module)
+static bool see_symbol(void *ctx, const struct procfs_ksym *k, uint64_t *skip_to)
 {
     struct seen_symbols *s = ctx;
     uint32_t i = s->count++;
 
-    if (i >= 4)
+    *skip_to = s->skip_to;
+    if (i >= ARRAY_LEN(s->addr))
         return true;
-    s->addr[i] = addr;
-    s->type[i] = type;
-    snprintf(s->name[i], sizeof(s->name[i]), "%s", name);
-    snprintf(s->module[i], sizeof(s->module[i]), "%s", module);
+    s->addr[i] = k->addr;
+    s->type[i] = k->type;
+    snprintf(s->text[i], sizeof(s->text[i]), "%s", k->text);
     return true;
 }
 
@@ -234,6 +235,7 @@ TEST(procfs__kernel_symbols_with_and_without_module)
                                "ffffffff81000040\n"
                                "ffffffff81000040 T\n"
                                "ffffffff81000040 T \n"
+                               "ffffffff81000040 T \t[nameless]\n"
                                "ffffffffc0002000 t bpf_prog_1\t[bpf]\n"
                                "0000000000000000 A last";
     struct seen_symbols s = {0};
@@ -246,13 +248,65 @@ TEST(procfs__kernel_symbols_with_and_without_module)
     assert_int_equal(s.count, 4);
     assert_int_equal(s.addr[0], 0xffffffff81000000);
     assert_int_equal(s.type[0], 'T');
-    assert_string_equal(s.name[0], "_stext");
-    assert_string_equal(s.module[0], "");
-    assert_string_equal(s.name[1], "helper.isra.0");
-    assert_string_equal(s.module[1], "kvm_intel");
-    assert_string_equal(s.module[2], "bpf");
-    assert_string_equal(s.name[3], "last");
+    assert_string_equal(s.text[0], "_stext");
+    assert_string_equal(s.text[1], "helper.isra.0\t[kvm_intel]");
+    assert_string_equal(s.text[2], "bpf_prog_1\t[bpf]");
+    assert_string_equal(s.text[3], "last");
     assert_int_equal(s.addr[3], 0);
+}
+
+TEST(procfs__kernel_addresses_of_any_digits_and_nothing_else)
+{
+    static const char text[] = "0123456789abcdef T all\n"
+                               "fedcba9876543210 T backwards\n"
+                               "ff T short\n"
+                               "ffffffff8100004: T behind_9\n"
+                               "ffffffff8100004` T before_a\n"
+                               "ffffffff8100004g T behind_f\n"
+                               "FFFFFFFF81000040 T upper_case\n"
+                               "ffffffff8100/040 T before_0\n"
+                               "ffffffff8100\xb1"
+                               "040 T high_bit\n"
+                               "fffffff81000040 T fifteen\n"
+                               "1ffffffff81000040 T seventeen\n";
+    static const uint64_t want[] = {0x0123456789abcdef, 0xfedcba9876543210, 0xff, 0xfffffff81000040};
+    struct seen_symbols s = {0};
+    struct err e = {0};
+    char path[64];
+    int fd = text_file(text, sizeof(text) - 1, path, sizeof(path));
+
+    assert_int_equal(procfs_kallsyms(path, see_symbol, &s, &e), 0);
+    close(fd);
+    assert_int_equal(s.count, ARRAY_LEN(want));
+    for (size_t i = 0; i < ARRAY_LEN(want); i++)
+        assert_int_equal(s.addr[i], want[i]);
+}
+
+TEST(procfs__kernel_symbols_may_be_left_out_where_order_tells_that_they_do_not_matter)
+{
+    static const char text[] = "0000000000001000 T first\n"
+                               "0000000000001010 T left_out\n"
+                               "0000000000001020 T left_out\n"
+                               "0000000000001030 T last_before\n"
+                               "0000000000001030 T its_alias\n"
+                               "0000000000001050 T behind\n"
+                               "0000000000001060 T behind_too\n"
+                               "0000000000001008 T in_disorder\n"
+                               "0000000000001009 T left_out\n"
+                               "000000000000100a T last\n";
+    static const uint64_t want[] = {0x1000, 0x1030, 0x1030, 0x1050, 0x1060, 0x1008, 0x100a};
+    struct seen_symbols s = {.skip_to = 0x1040};
+    struct err e = {0};
+    char path[64];
+    int fd = text_file(text, sizeof(text) - 1, path, sizeof(path));
+
+    assert_int_equal(procfs_kallsyms(path, see_symbol, &s, &e), 0);
+    close(fd);
+    assert_int_equal(s.count, ARRAY_LEN(want));
+    for (size_t i = 0; i < ARRAY_LEN(want); i++)
+        assert_int_equal(s.addr[i], want[i]);
+    assert_string_equal(s.text[1], "last_before");
+    assert_string_equal(s.text[2], "its_alias");
 }
 
 TEST(procfs__lines_across_buffers_are_whole_and_endless_ones_left_out)
@@ -276,7 +330,7 @@ TEST(procfs__lines_across_buffers_are_whole_and_endless_ones_left_out)
     fd = text_file(text.data, text.len, path, sizeof(path));
     assert_int_equal(procfs_kallsyms(path, see_symbol, &s, &e), 0);
     assert_int_equal(s.count, lines);
-    assert_string_equal(s.name[3], "function_number_3");
+    assert_string_equal(s.text[3], "function_number_3");
     close(fd);
     buf_release(&text);
 }
