@@ -1,0 +1,154 @@
+/*
+ * replay_script.c - records from a script, through the whole worker, to a profile: exact times without a
+ * kernel
+ *
+ *     replay_script OUT.pb.gz < SCRIPT
+ *
+ * One line per record, in order of time (each is 1 ms after the one before):
+ *
+ *     info PERIOD_NS kernel|user        how the run was armed
+ *     total NS LOST                     what the event counted for the tree; samples the first task lost
+ *     charged NS                        what wait4 said at the end
+ *     comm PID TID exec|name NAME
+ *     fork PID TID PARENT_PID
+ *     sample PID TID                    user registers that point nowhere
+ *     time PID TID NS LOST              exact time of an ended task on one CPU
+ *     exit PID TID
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ringside/base.h"
+#include "ringside/feed.h"
+#include "ringside/sink.h"
+#include "ringside/stats.h"
+#include "ringside/worker.h"
+
+#define RECORDS_MAX 20000
+
+struct script {
+    struct feed feed; /* first: ops get a pointer to it */
+    struct feed_record record[RECORDS_MAX];
+    char name[RECORDS_MAX][16];
+    uint32_t count, at;
+    struct feed_totals totals;
+    uint64_t charged_ns;
+};
+
+static bool op_next(struct feed *feed, struct feed_record *out)
+{
+    struct script *s = (struct script *)feed;
+
+    if (s->at == s->count)
+        return false;
+    *out = s->record[s->at++];
+    return true;
+}
+
+static enum feed_wait op_wait(__attribute__((unused)) struct feed *feed,
+                              __attribute__((unused)) uint64_t deadline_ns,
+                              __attribute__((unused)) bool eager)
+{
+    return FEED_ENDED;
+}
+
+static void op_finish(__attribute__((unused)) struct feed *feed) {}
+
+static void op_totals(struct feed *feed, struct feed_totals *out)
+{
+    *out = ((struct script *)feed)->totals;
+}
+
+static const struct feed_ops ops = {
+    .next = op_next, .wait = op_wait, .finish = op_finish, .totals = op_totals, .close = op_finish};
+
+static struct feed_record *add(struct script *s, enum feed_kind kind, unsigned pid, unsigned tid)
+{
+    struct feed_record *r = &s->record[s->count];
+
+    if (s->count == RECORDS_MAX)
+        exit(2);
+    s->count++;
+    *r = (struct feed_record){.kind = kind, .pid = pid, .tid = tid, .time_ns = s->count * NSEC_PER_MSEC};
+    return r;
+}
+
+static bool take_task_line(struct script *s, const char *line)
+{
+    unsigned pid, tid, parent;
+    unsigned long long ns, lost;
+    char how[8], name[16];
+
+    if (sscanf(line, "comm %u %u %7s %15s", &pid, &tid, how, name) == 4) {
+        memcpy(s->name[s->count], name, sizeof(name));
+        name[15] = '\0';
+        add(s, FEED_COMM, pid, tid)->u.comm.exec = strcmp(how, "exec") == 0;
+        s->record[s->count - 1].u.comm.name = s->name[s->count - 1];
+    } else if (sscanf(line, "fork %u %u %u", &pid, &tid, &parent) == 3) {
+        add(s, FEED_FORK, pid, tid)->u.fork.parent_pid = parent;
+        s->record[s->count - 1].u.fork.parent_tid = parent;
+    } else if (sscanf(line, "sample %u %u", &pid, &tid) == 2) {
+        struct feed_sample *sample = &add(s, FEED_SAMPLE, pid, tid)->u.sample;
+
+        sample->regs.known = (1U << ARCH_REG_COUNT) - 1;
+        sample->regs.r[ARCH_REG_PC] = 0x1000;
+    } else if (sscanf(line, "time %u %u %llu %llu", &pid, &tid, &ns, &lost) == 4) {
+        struct feed_record *r = add(s, FEED_TASK_TIME, pid, tid);
+
+        r->u.task_time.time_ns = ns;
+        r->u.task_time.lost_samples = lost;
+    } else if (sscanf(line, "exit %u %u", &pid, &tid) == 2) {
+        add(s, FEED_EXIT, pid, tid);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool take_run_line(struct script *s, const char *line)
+{
+    unsigned long long ns, lost;
+    char mode[8];
+
+    if (sscanf(line, "info %llu %7s", &ns, mode) == 2) {
+        s->feed.info = (struct feed_info){.period_ns = ns,
+                                          .frequency_hz = (uint32_t)(NSEC_PER_SEC / ns),
+                                          .stack_bytes = 32768,
+                                          .kernel = strcmp(mode, "kernel") == 0,
+                                          .task_times = true};
+    } else if (sscanf(line, "total %llu %llu", &ns, &lost) == 2) {
+        s->totals = (struct feed_totals){.time_ns = ns, .lost_samples = lost, .known = true};
+    } else if (sscanf(line, "charged %llu", &ns) == 1) {
+        s->charged_ns = ns;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct script *s = base_calloc(1, sizeof(*s));
+    struct worker_config config = {.service = "replay", .version = "test", .stats = stats_new()};
+    struct sink_naming naming = {.service = "replay", .pid = 1};
+    char line[128];
+    struct err e;
+    int result;
+
+    s->feed.ops = &ops;
+    while (fgets(line, sizeof(line), stdin))
+        if (!take_task_line(s, line) && !take_run_line(s, line)) {
+            fprintf(stderr, "not understood: %s", line);
+            return 2;
+        }
+    config.charged_ns = &s->charged_ns;
+    config.sink = argc == 2 ? sink_open(argv[1], &naming, &e) : NULL;
+    if (!config.sink)
+        return 2;
+    result = worker_run(&config, &s->feed);
+    sink_close(config.sink);
+    stats_free(config.stats);
+    free(s);
+    return result < 0;
+}
