@@ -29,13 +29,16 @@ struct stacks_entry {
 struct stacks *stacks_new(const struct stacks_limits *limits);
 void stacks_free(struct stacks *s);
 
+/* Frames of one stack; longer ones are kept out. */
+#define STACKS_FRAMES_MAX 8190U
+
 /* Adds to an entry. False when a cap kept it out: the caller shows it elsewhere. */
 bool stacks_add(struct stacks *s, const uint64_t *frames, uint32_t n, uint32_t owner, uint64_t count,
                 uint64_t value);
 
 uint32_t stacks_entry_count(const struct stacks *s);
 const struct stacks_entry *stacks_entry_at(const struct stacks *s, uint32_t i);
-/* Frames of a stack, leaf first, borrowed until the next add. */
+/* Frames of a stack, leaf first, borrowed until stacks_clear(). */
 const uint64_t *stacks_frames(const struct stacks *s, uint32_t stack, uint32_t *n);
 
 /*

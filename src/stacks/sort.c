@@ -135,9 +135,8 @@ static uint32_t *entry_places(const struct stacks *s)
 
     for (uint32_t i = 0; i < s->stack_count; i++) {
         const struct stack *k = &s->stack[i];
-        const uint64_t *words = &s->words[k->offset];
 
-        item[i] = (struct item){.root = k->n ? words + k->n - 1 : words, .n = k->n, .stack = i};
+        item[i] = (struct item){.root = k->n ? k->words + k->n - 1 : k->words, .n = k->n, .stack = i};
     }
     sort_items((struct range){.a = item, .count = s->stack_count});
     for (uint32_t i = 0; i < s->entry_count; i++)

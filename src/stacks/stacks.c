@@ -9,7 +9,6 @@
 #include "ringside/base.h"
 #include "table.h"
 
-#define WORDS_START  4096U
 #define ITEMS_START  256U
 #define QUIET_CLEARS 4U
 
@@ -25,7 +24,10 @@ static void release_memory(struct stacks *s)
 {
     struct stacks_limits limits = s->limits;
 
-    free(s->words);
+    for (struct chunk *next; s->chunks; s->chunks = next) {
+        next = s->chunks->next;
+        free(s->chunks);
+    }
     free(s->stack);
     free(s->entry);
     free(s->stack_index.slot);
@@ -129,16 +131,31 @@ static uint32_t grown(uint32_t cap, uint64_t need, uint32_t start, uint32_t max)
     return (uint32_t)MIN_OF(wanted, (uint64_t)max);
 }
 
+/* Goes on to a chunk that is empty: one that was filled before the table was cleared, or a new one. */
+static void next_chunk(struct stacks *s)
+{
+    struct chunk *next = s->chunk ? s->chunk->next : s->chunks;
+
+    if (!next) {
+        next = base_alloc(sizeof(*next));
+        next->next = NULL;
+        s->chunk_count++;
+        if (s->chunk)
+            s->chunk->next = next;
+        else
+            s->chunks = next;
+    }
+    s->chunk = next;
+    s->chunk_used = 0;
+}
+
 static bool reserve_stack(struct stacks *s, uint32_t n)
 {
-    uint64_t words = (uint64_t)s->word_count + n;
-
-    if (s->stack_count >= s->limits.stacks || words > s->limits.words)
+    if (n > STACKS_FRAMES_MAX || s->stack_count >= s->limits.stacks ||
+        (uint64_t)s->word_count + n > s->limits.words)
         return false;
-    if (words > s->word_cap) {
-        s->word_cap = grown(s->word_cap, words, WORDS_START, s->limits.words);
-        s->words = base_realloc(s->words, s->word_cap * sizeof(*s->words));
-    }
+    if (!s->chunk || n > STACKS_FRAMES_MAX - s->chunk_used)
+        next_chunk(s);
     if (s->stack_count == s->stack_cap) {
         s->stack_cap = grown(s->stack_cap, s->stack_count + 1ULL, ITEMS_START, s->limits.stacks);
         s->stack = base_realloc(s->stack, s->stack_cap * sizeof(*s->stack));
@@ -174,7 +191,7 @@ static struct stack *find_stack(const struct stacks *s, const uint64_t *frames, 
 
         if (x->slot[i].tag != tag || k->n != n)
             continue;
-        if (n == 0 || memcmp(&s->words[k->offset], frames, n * sizeof(*frames)) == 0)
+        if (n == 0 || memcmp(k->words, frames, n * sizeof(*frames)) == 0)
             return k;
     }
     return NULL;
@@ -198,10 +215,12 @@ static struct stacks_entry *find_entry(const struct stacks *s, uint32_t stack, u
 static struct stack *new_stack(struct stacks *s, const uint64_t *frames, uint32_t n, uint64_t hash)
 {
     struct stack *k = &s->stack[s->stack_count];
+    uint64_t *words = &s->chunk->words[s->chunk_used];
 
-    *k = (struct stack){.hash = hash, .offset = s->word_count, .n = n};
+    *k = (struct stack){.hash = hash, .words = words, .n = n};
     if (n)
-        memcpy(&s->words[s->word_count], frames, n * sizeof(*frames));
+        memcpy(words, frames, n * sizeof(*frames));
+    s->chunk_used += n;
     s->word_count += n;
     index_insert(&s->stack_index, hash, s->stack_count++);
     return k;
@@ -270,12 +289,12 @@ const struct stacks_entry *stacks_entry_at(const struct stacks *s, uint32_t i)
 const uint64_t *stacks_frames(const struct stacks *s, uint32_t stack, uint32_t *n)
 {
     *n = s->stack[stack].n;
-    return &s->words[s->stack[stack].offset];
+    return s->stack[stack].words;
 }
 
 static bool mostly_unused(const struct stacks *s)
 {
-    return s->word_cap > WORDS_START && s->word_count < s->word_cap / 4 &&
+    return s->chunk_count > 1 && s->word_count < s->chunk_count * (STACKS_FRAMES_MAX / 4) &&
            s->stack_count <= s->stack_cap / 4 && s->entry_count <= s->entry_cap / 4;
 }
 
@@ -286,6 +305,7 @@ void stacks_clear(struct stacks *s)
         release_memory(s);
         return;
     }
+    s->chunk = NULL;
     s->word_count = s->stack_count = s->entry_count = 0;
     index_clear(&s->stack_index);
     index_clear(&s->entry_index);

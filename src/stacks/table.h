@@ -1,9 +1,9 @@
 /*
  * table.h - the table behind stacks.h, shared by the code that adds and the code that sorts
  *
- * Two levels: a stack's words are stored once, in an arena; entries pair a stack with an owner. Both are
- * found through open-addressed indices whose slots carry half of the hash, so that a miss rarely touches what
- * it points at.
+ * Two levels: a stack's words are stored once, in chunks that never move; entries pair a stack with an owner.
+ * Both are found through open-addressed indices whose slots carry half of the hash, so that a miss rarely
+ * touches what it points at.
  */
 #ifndef RINGSIDE_STACKS_TABLE_H
 #define RINGSIDE_STACKS_TABLE_H
@@ -14,9 +14,16 @@
 
 struct stack {
     uint64_t hash;
-    uint32_t offset; /* of its first word in the arena */
+    const uint64_t *words; /* in a chunk */
     uint32_t n;
     uint32_t entry; /* the entry added to last: most stacks have one owner */
+};
+
+/* One array that doubles would copy all words, and touch new memory for them, again and again. 64 KiB, with
+ * the pointer. */
+struct chunk {
+    struct chunk *next;
+    uint64_t words[STACKS_FRAMES_MAX];
 };
 
 struct index_slot {
@@ -31,10 +38,11 @@ struct index {
 
 struct stacks {
     struct stacks_limits limits;
-    uint64_t *words;
+    struct chunk *chunks, *chunk; /* all; the one being filled */
     struct stack *stack;
     struct stacks_entry *entry;
-    uint32_t word_count, word_cap;
+    uint32_t chunk_used, chunk_count; /* words in the one being filled; chunks held */
+    uint32_t word_count;
     uint32_t stack_count, stack_cap;
     uint32_t entry_count, entry_cap;
     struct index stack_index, entry_index;

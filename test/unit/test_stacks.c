@@ -179,6 +179,36 @@ TEST(stacks__what_was_sorted_still_adds_up)
     stacks_free(s);
 }
 
+TEST(stacks__frames_stay_where_they_are_until_cleared)
+{
+    enum { STACKS = 60 };
+    static uint64_t frames[STACKS_FRAMES_MAX + 1];
+    const uint64_t *at[STACKS];
+    struct stacks *s = stacks_new(&roomy);
+    uint32_t n;
+
+    for (int period = 0; period < 3; period++) {
+        for (uint32_t i = 0; i < STACKS;
+             i++) { /* the longest, the shortest, and some that do not fit behind */
+            uint32_t length = i % 4 == 1 ? 1 : STACKS_FRAMES_MAX >> i % 4;
+
+            for (uint32_t k = 0; k < length; k++)
+                frames[k] = (uint64_t)(period + 1) << 40 | i << 16 | k;
+            assert_true(stacks_add(s, frames, length, 0, 1, 1));
+            at[i] = stacks_frames(s, i, &n);
+        }
+        for (uint32_t i = 0; i < STACKS; i++) {
+            assert_ptr_equal(stacks_frames(s, i, &n), at[i]);
+            assert_int_equal(n, i % 4 == 1 ? 1 : STACKS_FRAMES_MAX >> i % 4);
+            for (uint32_t k = 0; k < n; k++)
+                assert_int_equal(at[i][k], (uint64_t)(period + 1) << 40 | i << 16 | k);
+        }
+        assert_false(stacks_add(s, frames, STACKS_FRAMES_MAX + 1, 0, 1, 1));
+        stacks_clear(s);
+    }
+    stacks_free(s);
+}
+
 TEST(stacks__clearing_forgets_everything_even_after_memory_was_given_back)
 {
     struct stacks *s = stacks_new(&roomy);
