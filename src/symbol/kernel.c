@@ -5,6 +5,9 @@
  * slot. Lines are in order of address, first the kernel's, then those of modules (scripts/kallsyms.c sorts;
  * kernel/kallsyms.c, get_ksymbol_mod), so the pass ends behind the last address asked for; should lines ever
  * come in disorder, it goes to the end.
+ *
+ * A short run needs one pass and keeps nothing. A second one tells that each period brings new functions;
+ * then a table is worth more than its memory, since a period's samples may cost less than a pass.
  */
 #include "kernel.h"
 
@@ -14,14 +17,14 @@
 #include "ringside/base.h"
 #include "ringside/procfs.h"
 
-#define NAME_BYTES 256 /* of the kernel's KSYM_NAME_LEN 512: longer Rust names are cut */
+#define NAME_BYTES KTABLE_NAME /* of the kernel's KSYM_NAME_LEN 512: longer Rust names are cut */
 
 struct kernel_names {
+    struct kernel *kernel;
     struct batch *batch;
     uint64_t last;  /* address of the line before */
     uint32_t first; /* slot at or above it */
     bool disorder;
-    bool any;
     char text[][NAME_BYTES]; /* of slot[i].below */
 };
 
@@ -58,7 +61,7 @@ static bool offer_line(void *ctx, const struct procfs_ksym *s, uint64_t *skip_to
 
     if (s->addr == 0)
         return true;
-    k->any = true;
+    k->kernel->have = true;
     first = seek(k, s->addr);
     c.local = s->type == 't';
     c.weak = s->type == 'w' || s->type == 'W';
@@ -90,15 +93,52 @@ static void show_module(char *text)
         end[1] = '\0';
 }
 
-struct kernel_names *kernel_resolve(const char *path, struct batch *b, bool *have)
+/* All lines of the kernel proper go into the table; behind them it is as without one. */
+static bool keep_line(void *ctx, const struct procfs_ksym *s, uint64_t *skip_to)
 {
-    struct kernel_names *k = base_calloc(1, sizeof(*k) + (size_t)b->n * NAME_BYTES);
+    struct kernel_names *k = ctx;
+    bool keeps = ktable_add(&k->kernel->table, s), go_on = offer_line(k, s, skip_to);
 
-    k->batch = b;
-    procfs_kallsyms(path, offer_line, k, NULL);
+    if (keeps)
+        *skip_to = 0;
+    return keeps || go_on;
+}
+
+static void read_lines(struct kernel_names *names, const char *path, size_t table_max)
+{
+    struct kernel *k = names->kernel;
+    bool keep = k->passed && !k->table.complete;
+
+    k->passed = true;
+    if (!keep) {
+        procfs_kallsyms(path, offer_line, names, NULL);
+        return;
+    }
+    ktable_init(&k->table, table_max);
+    if (procfs_kallsyms(path, keep_line, names, NULL) < 0)
+        k->table.failed = true;
+    ktable_finish(&k->table);
+    log_debug(symbol, "kernel symbols kept: %zu bytes", k->table.bytes.len);
+}
+
+struct kernel_names *kernel_resolve(struct kernel *k, const char *path, size_t table_max, struct batch *b)
+{
+    struct kernel_names *names = base_calloc(1, sizeof(*names) + (size_t)b->n * NAME_BYTES);
+
+    names->kernel = k;
+    names->batch = b;
+    if (b->n && ktable_covers(&k->table, b->addr[0], b->addr[b->n - 1]))
+        ktable_each(&k->table, offer_line, names);
+    else
+        read_lines(names, path, table_max);
     batch_settle(b);
     for (uint32_t i = 0; i < b->n; i++)
-        show_module(k->text[i]);
-    *have = k->any;
-    return k;
+        show_module(names->text[i]);
+    return names;
+}
+
+void kernel_release(struct kernel *k)
+{
+    ktable_release(&k->table);
+    *k = (struct kernel){0};
 }

@@ -47,6 +47,11 @@ static bool budget_take(struct names *n, size_t bytes)
     return true;
 }
 
+void names_charge(struct names *n, size_t bytes)
+{
+    budget_take(n, bytes);
+}
+
 static bool room_for_known(struct names *n)
 {
     uint32_t more = n->cap ? n->cap : 8;

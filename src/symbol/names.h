@@ -39,6 +39,8 @@ void names_release(struct names *n);
 
 /* shown NULL: no name. linked may equal shown. False, counted, when the budget does not allow it. */
 bool names_add(struct names *n, const struct known *range, const char *shown, const char *linked);
+/* Bytes that belong to the names but are kept elsewhere; no more than the budget still has. */
+void names_charge(struct names *n, size_t bytes);
 void names_sort(struct names *n);
 /* The interval of an address, or NULL; valid until the next add. */
 const struct known *names_find(const struct names *n, uint64_t addr);

@@ -30,10 +30,11 @@ struct image_names {
     struct image *image;
     struct image_names *next, **link; /* in owner->first */
     struct names names;
-    uint64_t asked_at; /* export in which it was asked last */
-    bool looked;       /* its file was looked at */
-    bool have;         /* and has a table */
-    bool no_debug;     /* it has no separate debug file */
+    struct kernel kernel; /* of the kernel's image */
+    uint64_t asked_at;    /* export in which it was asked last */
+    bool looked;          /* its file was looked at */
+    bool have;            /* and has a table */
+    bool no_debug;        /* it has no separate debug file */
 };
 
 struct symbols {
@@ -71,6 +72,7 @@ static void image_names_free(void *symbols)
     n->image->symbols = NULL;
     n->image->symbols_free = NULL;
     names_release(&n->names);
+    kernel_release(&n->kernel);
     free(n);
 }
 
@@ -210,8 +212,13 @@ static void resolve_file(struct image_names *n, struct batch *b)
 
 static void resolve_kernel(struct image_names *n, struct batch *b)
 {
-    struct kernel_names *texts = kernel_resolve(n->owner->config.kallsyms, b, &n->have);
+    const struct names_budget *budget = n->names.budget;
+    size_t kept = n->kernel.table.bytes.cap;
+    struct kernel_names *texts;
 
+    texts = kernel_resolve(&n->kernel, n->owner->config.kallsyms, (budget->max - budget->used) / 2, b);
+    n->have = n->kernel.have;
+    names_charge(&n->names, n->kernel.table.bytes.cap - kept);
     store_all(n, b, NULL, NULL);
     free(texts);
 }

@@ -2,12 +2,16 @@
  * fuzz_symbols.c - symbol tables, PLT stubs, relocations and mangled names that lie, in files that lie
  *
  * The first byte chooses: the rest is a whole ELF file, or the parts of one that is sound but for them, or
- * one name.
+ * one name, or kallsyms.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "../../src/symbol/batch.h"
+#include "../../src/symbol/kernel.h"
 #include "../../src/symbol/plt.h"
 #include "../../src/symbol/readable.h"
 #include "../../src/symbol/table.h"
@@ -79,16 +83,68 @@ static void read_name(const uint8_t *data, size_t n)
     free(name);
 }
 
+/* Long names are cut, and then may be compared differently. */
+static bool has_long_line(const uint8_t *data, size_t n)
+{
+    const uint8_t *newline;
+
+    while ((newline = memchr(data, '\n', MIN_OF(n, (size_t)KTABLE_NAME))) != NULL) {
+        n -= (size_t)(newline + 1 - data);
+        data = newline + 1;
+    }
+    return n >= KTABLE_NAME;
+}
+
+/* The first pass reads lines, the second makes a table, which must answer the third as the first did. */
+static void resolve_kernel(const char *path, uint64_t addr, bool compare)
+{
+    struct kernel k = {0};
+    struct kernel_names *names[3];
+    struct batch b[3];
+    const char *by_lines, *by_table;
+
+    for (int i = 0; i < 3; i++) {
+        batch_init(&b[i], &addr, 1);
+        names[i] = kernel_resolve(&k, path, 1 << 20, &b[i]);
+    }
+    by_lines = b[0].slot[0].name;
+    by_table = b[2].slot[0].name;
+    if (compare && ktable_covers(&k.table, addr, addr) &&
+        (!by_lines != !by_table || (by_lines && strcmp(by_lines, by_table) != 0)))
+        abort();
+    for (int i = 0; i < 3; i++) {
+        free(names[i]);
+        batch_release(&b[i]);
+    }
+    kernel_release(&k);
+}
+
+static void read_kallsyms(const uint8_t *data, size_t n)
+{
+    static const uint64_t addrs[] = {1, 0x11, 0xff, 0x1000, 0xffffffff81000000};
+    int fd = memfd_create("kallsyms", MFD_CLOEXEC);
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    if (write(fd, data, n) == (ssize_t)n)
+        for (size_t i = 0; i < ARRAY_LEN(addrs); i++)
+            resolve_kernel(path, addrs[i], !has_long_line(data, n));
+    close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     if (n < 5 || n > FORGE_BYTES_MAX / 2)
         return 0;
-    switch (data[0] % 3) {
+    switch (data[0] % 4) {
     case 0:
         resolve(data + 1, n - 1);
         break;
     case 1:
         resolve_parts(data + 1, n - 1);
+        break;
+    case 2:
+        read_kallsyms(data + 1, n - 1);
         break;
     default:
         read_name(data + 1, n - 1);

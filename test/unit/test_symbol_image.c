@@ -366,6 +366,84 @@ TEST(symbol__names_kernel_functions_from_lines_in_order)
                  addrs, want, ARRAY_LEN(addrs));
 }
 
+/* Asks for one address after the other; the file is gone before the one at `gone`. */
+static void kernel_names_one_by_one(const char *kallsyms, const uint64_t *addrs, const char *const *want,
+                                    uint32_t n, uint32_t gone)
+{
+    char path[] = "/tmp/ringside-test-kallsyms-XXXXXX";
+    struct symbols_config config = {.kallsyms = path};
+    struct symbol_ref name;
+    struct bench b;
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, kallsyms, strlen(kallsyms)), strlen(kallsyms));
+    close(fd);
+    bench_make(&b, &config);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i == gone)
+            unlink(path);
+        symbols_resolve(b.symbols, images_kernel(b.images), &addrs[i], 1, &name);
+        assert_int_equal(name.name == NULL, want[i] == NULL);
+        if (want[i])
+            assert_string_equal(name.name, want[i]);
+    }
+    unlink(path);
+    bench_release(&b);
+}
+
+#define KERNEL_LINES                                                                                         \
+    "0000000000000000 A fixed_percpu_data\n"                                                                 \
+    "ffffffff81000000 T _stext\n"                                                                            \
+    "ffffffff81000100 t first\n"                                                                             \
+    "ffffffff810001f0 t __pfx_second\n"                                                                      \
+    "ffffffff81000200 t second\n"                                                                            \
+    "ffffffff810002f0 T __pfx_third\n"                                                                       \
+    "ffffffff81000300 T __third\n"                                                                           \
+    "ffffffff81000300 T third\n"                                                                             \
+    "ffffffff81000400 D data\n"                                                                              \
+    "ffffffff81000500 d more_data\n"                                                                         \
+    "ffffffff81000600 T fourth\n"                                                                            \
+    "ffffffff81000600 D same_place\n"                                                                        \
+    "ffffffff81000700 D _edata\n"                                                                            \
+    "ffffffff81000800 T fifth\n"                                                                             \
+    "ffffffff81000900 T last\n"
+
+TEST(symbol__reads_kallsyms_no_more_after_the_second_time)
+{
+    static const uint64_t addrs[] = {0xffffffff81000100, 0xffffffff81000650, 0xffffffff81000050,
+                                     0xffffffff810001f8, 0xffffffff810002ef, 0xffffffff810002f0,
+                                     0xffffffff81000377, 0xffffffff81000400, 0xffffffff81000555,
+                                     0xffffffff81000750, 0xffffffff81000820};
+    static const char *const want[] = {"first", "fourth", "_stext", "__pfx_second", "second", "__pfx_third",
+                                       "third", NULL,     NULL,     NULL,           "fifth"};
+
+    kernel_names_one_by_one(KERNEL_LINES "ffffffffc0000000 t read\t[ext4]\n", addrs, want, ARRAY_LEN(addrs),
+                            2);
+    kernel_names_one_by_one(KERNEL_LINES, addrs, want, ARRAY_LEN(addrs), 2);
+}
+
+TEST(symbol__reads_kallsyms_again_for_modules)
+{
+    static const uint64_t addrs[] = {0xffffffff81000100, 0xffffffff81000650, 0xffffffffc0000010,
+                                     0xffffffff81000050, 0xffffffffc0000110};
+    static const char *const want[] = {"first", "fourth", "read [ext4]", "_stext", "write [ext4]"};
+
+    kernel_names_one_by_one(KERNEL_LINES "ffffffffc0000000 t read\t[ext4]\n"
+                                         "ffffffffc0000100 t write\t[ext4]\n",
+                            addrs, want, ARRAY_LEN(addrs), UINT32_MAX);
+}
+
+TEST(symbol__keeps_no_lines_that_are_in_disorder)
+{
+    static const uint64_t addrs[] = {0xffffffff81000100, 0xffffffff81000650, 0xffffffff81000050,
+                                     0xffffffff81000310};
+    static const char *const want[] = {"first", "fourth", "early", "third"};
+
+    kernel_names_one_by_one("ffffffff81000050 t early\n" KERNEL_LINES, addrs, want, ARRAY_LEN(addrs),
+                            UINT32_MAX);
+}
+
 TEST(symbol__names_no_kernel_function_when_addresses_are_hidden)
 {
     static const uint64_t addrs[] = {0, 0xffffffff81000000};
