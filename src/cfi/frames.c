@@ -21,7 +21,7 @@ struct cursor {
     bool bad; /* something reached past the end; everything read since is 0 */
 };
 
-static uint64_t take(struct cursor *c, unsigned bytes)
+static inline uint64_t take(struct cursor *c, unsigned bytes)
 {
     uint64_t value = 0;
 
@@ -61,25 +61,18 @@ static uint64_t take_leb(struct cursor *c, bool is_signed)
 }
 
 /*
- * Operands of DW_CFA_* instructions whose upper two bits are 0: digits are bytes, u and s LEB128 numbers, r a
- * register, b a block. The ones left out are refused: DW_CFA_set_loc (an encoded address, which eval.c could
- * not copy) and those of other processors.
+ * Operands of DW_CFA_* instructions whose upper two bits are 0: u and s are LEB128 numbers, r a register, b a
+ * block. take_extended() has the usual ones. The ones left out are refused: DW_CFA_set_loc (an encoded
+ * address, which eval.c could not copy) and those of other processors.
  */
 static const char *const operands[] = {
-    [DW_CFA_nop] = "",
-    [DW_CFA_advance_loc1] = "1",
-    [DW_CFA_advance_loc2] = "2",
-    [DW_CFA_advance_loc4] = "4",
     [DW_CFA_offset_extended] = "ru",
     [DW_CFA_restore_extended] = "r",
     [DW_CFA_undefined] = "r",
     [DW_CFA_same_value] = "r",
     [DW_CFA_register] = "rr",
-    [DW_CFA_remember_state] = "",
-    [DW_CFA_restore_state] = "",
     [DW_CFA_def_cfa] = "ru",
     [DW_CFA_def_cfa_register] = "r",
-    [DW_CFA_def_cfa_offset] = "u",
     [DW_CFA_def_cfa_expression] = "b",
     [DW_CFA_expression] = "rb",
     [DW_CFA_offset_extended_sf] = "rs",
@@ -94,9 +87,18 @@ static const char *const operands[] = {
 
 struct check {
     struct cursor c;
+    uint64_t code_align, at, stop; /* addresses: of the row being made, and where no further row matters */
     int remembered;
     struct frames_uses uses;
 };
+
+/* The arithmetic is libdw's, which stops at the same instruction. */
+static inline void advance(struct check *k, uint64_t by)
+{
+    k->at += by * k->code_align;
+    if (k->at > k->stop)
+        k->c.end = k->c.at;
+}
 
 static void take_operand(struct check *k, char kind)
 {
@@ -117,7 +119,7 @@ static void take_operand(struct check *k, char kind)
         skip(&k->c, take_leb(&k->c, false));
         return;
     default:
-        skip(&k->c, (uint64_t)(kind - '0'));
+        k->c.bad = true;
     }
 }
 
@@ -148,6 +150,15 @@ static inline void take_extended(struct check *k, uint8_t op)
     case DW_CFA_def_cfa_offset:
         skip_leb(&k->c);
         return;
+    case DW_CFA_advance_loc1:
+        advance(k, take(&k->c, 1));
+        return;
+    case DW_CFA_advance_loc2:
+        advance(k, take(&k->c, 2));
+        return;
+    case DW_CFA_advance_loc4:
+        advance(k, take(&k->c, 4));
+        return;
     case DW_CFA_remember_state:
         k->c.bad |= ++k->remembered > REMEMBER_MAX;
         return;
@@ -159,22 +170,40 @@ static inline void take_extended(struct check *k, uint8_t op)
     }
 }
 
-bool frames_check(const uint8_t *program, size_t bytes, struct frames_uses *out)
+/* Every row that is met comes through here, so the usual instructions have ways of their own. */
+static void check(struct check *k)
 {
-    struct check k = {.c = {.at = program, .end = program + bytes}};
+    while (k->c.at < k->c.end && !k->c.bad) {
+        uint8_t op = *k->c.at++;
 
-    /* Every function that is met comes through here, so the usual instructions have ways of their own. */
-    while (k.c.at < k.c.end && !k.c.bad) {
-        uint8_t op = *k.c.at++;
-
-        if (op < DW_CFA_advance_loc)
-            take_extended(&k, op);
-        else if (op >= DW_CFA_offset) /* or DW_CFA_restore: the register is in the byte */
-            k.uses.registers |= 1ULL << (op & 0x3f);
-        if (op >> 6 == DW_CFA_offset >> 6)
-            skip_leb(&k.c);
+        if (op >= DW_CFA_offset) { /* or DW_CFA_restore: the register is in the byte */
+            k->uses.registers |= 1ULL << (op & 0x3f);
+            if (op < DW_CFA_restore)
+                skip_leb(&k->c);
+        } else if (op >= DW_CFA_advance_loc)
+            advance(k, op & 0x3f);
+        else
+            take_extended(k, op);
     }
-    *out = k.uses;
+}
+
+bool frames_check(const uint8_t *program, size_t bytes)
+{
+    struct check k = {.c = {.at = program, .end = program + bytes}, .stop = UINT64_MAX};
+
+    check(&k);
+    return !k.c.bad;
+}
+
+bool frames_check_to(struct frames_fde *fde, uint64_t addr)
+{
+    struct check k = {.c = {.at = fde->program, .end = fde->program + fde->program_bytes},
+                      .code_align = fde->cie.code_align,
+                      .stop = addr - fde->start};
+
+    check(&k);
+    fde->program_bytes = (size_t)(k.c.at - fde->program);
+    fde->uses = k.uses;
     return !k.c.bad;
 }
 
@@ -199,16 +228,22 @@ static unsigned encoded_bytes(uint8_t encoding)
 
 static uint64_t take_encoded(struct cursor *c, const struct frames *f, uint8_t encoding)
 {
-    uint64_t here = f->vaddr + (uint64_t)(c->at - f->data);
-    unsigned bytes = encoded_bytes(encoding);
-    uint64_t value = take(c, bytes);
+    uint64_t here = f->vaddr + (uint64_t)(c->at - f->data), value;
 
-    if ((encoding & DW_EH_PE_signed) && bytes < 8 && value >> (8 * bytes - 1))
-        value |= ~0ULL << (8 * bytes);
+    switch (encoding & 0x0f) {
+    case DW_EH_PE_sdata4: /* what linkers write */
+        value = (uint64_t)(int32_t)take(c, 4);
+        break;
+    case DW_EH_PE_sdata2:
+        value = (uint64_t)(int16_t)take(c, 2);
+        break;
+    default:
+        value = take(c, encoded_bytes(encoding));
+        c->bad |= !encoded_bytes(encoding);
+    }
     if ((encoding & 0x70) == DW_EH_PE_pcrel)
         return value + here;
-    if ((encoding & 0xf0) != DW_EH_PE_absptr || !bytes)
-        c->bad = true;
+    c->bad |= (encoding & 0xf0) != DW_EH_PE_absptr;
     return value;
 }
 
@@ -251,7 +286,6 @@ static bool take_augmentation(struct cursor *c, const char *letters, struct fram
 /* The part of an entry behind its length and id. */
 static bool read_cie(struct cursor c, bool debug, struct frames_cie *out)
 {
-    struct frames_uses uses;
     uint64_t version = take(&c, 1);
     const char *letters = (const char *)c.at;
     const uint8_t *end = c.bad ? NULL : memchr(c.at, 0, (size_t)(c.end - c.at));
@@ -269,7 +303,7 @@ static bool read_cie(struct cursor c, bool debug, struct frames_cie *out)
         return false;
     out->program = c.at;
     out->program_bytes = (size_t)(c.end - c.at);
-    return out->program_bytes <= CIE_PROGRAM_MAX && frames_check(out->program, out->program_bytes, &uses);
+    return out->program_bytes <= CIE_PROGRAM_MAX && frames_check(out->program, out->program_bytes);
 }
 
 struct entry {
@@ -336,8 +370,7 @@ static bool read_fde(struct frames *f, struct entry *e, struct frames_fde *out)
         return false;
     out->program = c.at;
     out->program_bytes = (size_t)(c.end - c.at);
-    return out->program_bytes <= FDE_PROGRAM_MAX &&
-           frames_check(out->program, out->program_bytes, &out->uses);
+    return out->program_bytes <= FDE_PROGRAM_MAX;
 }
 
 enum frames_entry frames_read(struct frames *f, uint64_t offset, struct frames_fde *out, uint64_t *next)

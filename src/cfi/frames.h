@@ -54,7 +54,7 @@ struct frames_fde {
     struct frames_cie cie;
     const uint8_t *program;
     size_t program_bytes;
-    struct frames_uses uses;
+    struct frames_uses uses; /* once frames_check_to() said so */
 };
 
 enum frames_entry {
@@ -64,10 +64,19 @@ enum frames_entry {
     FRAMES_END, /* the terminator, the end of the section, or an entry that does not say where it ends */
 };
 
-/* The entry at an offset. *next is the offset behind it unless FRAMES_END. Only FRAMES_FDE fills *out. */
+/*
+ * The entry at an offset. *next is the offset behind it unless FRAMES_END. Only FRAMES_FDE fills *out, whose
+ * instructions are not checked yet.
+ */
 enum frames_entry frames_read(struct frames *f, uint64_t offset, struct frames_fde *out, uint64_t *next);
 
-/* Whether libdw can run instructions without harm. */
-bool frames_check(const uint8_t *program, size_t bytes, struct frames_uses *out);
+/* Whether libdw can run all of a CIE's instructions without harm. */
+bool frames_check(const uint8_t *program, size_t bytes);
+
+/*
+ * The same for those of an FDE that hold at an address it covers; cuts off the ones behind the first that
+ * goes beyond.
+ */
+bool frames_check_to(struct frames_fde *fde, uint64_t addr);
 
 #endif

@@ -187,7 +187,11 @@ void index_find(struct index *x, uint64_t addr, struct index_hit *out)
     if (frames_read(&x->frames, offset_at(x, low - 1), &out->fde, &next) != FRAMES_FDE ||
         out->fde.start > addr)
         return; /* an entry that cannot be read hides the addresses up to the next */
-    out->covered = addr < out->fde.end;
-    if (!out->covered)
+    if (addr >= out->fde.end) {
         out->from = out->fde.end;
+        return;
+    }
+    out->covered = frames_check_to(&out->fde, addr);
+    if (!out->covered)
+        out->from = addr; /* what cannot be used here cannot be used further on */
 }

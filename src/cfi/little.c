@@ -177,7 +177,6 @@ bool little_open(struct little *l, const struct frames_cie *cie, size_t room)
 {
     size_t needed = sizeof(struct head) + CIE_ROOM + cie->program_bytes + FDE_ROOM + room + sizeof(far_ahead);
     uint8_t *old = l->file; /* cie may lie in it */
-    struct frames_uses uses;
 
     close_libdw(l);
     l->bytes = FILE_BYTES;
@@ -191,7 +190,7 @@ bool little_open(struct little *l, const struct frames_cie *cie, size_t room)
     l->program = l->used;
     l->spoiled = false;
     /* The CIE was checked when it was first met, perhaps long ago: somebody may have written to the file. */
-    if (!frames_check(l->cie.program, l->cie.program_bytes, &uses))
+    if (!frames_check(l->cie.program, l->cie.program_bytes))
         return false;
     l->elf = elf_memory((char *)l->file, l->bytes);
     l->cfi = l->elf ? dwarf_getcfi_elf(l->elf) : NULL;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ROWS_PER_BLOCK 128
+#define ROWS_PER_BLOCK 127 /* 1020 bytes: one more row would cost 256, as allocators round up */
 
 /* 8 bytes a row. A full block is split, so that adding one never moves more than a block. */
 struct rows_block {

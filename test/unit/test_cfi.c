@@ -805,6 +805,27 @@ TEST(cfi__refuses_programs_that_would_hurt)
     }
 }
 
+TEST(cfi__uses_a_program_up_to_what_would_hurt)
+{
+    /* push at 1; at 5, no such instruction */
+    static const char program[] = "\x41\x0e\x10\x86\x02\x44\x3f";
+    static const uint64_t up[] = {0, 1, 4, 5, 6, 255}, down[] = {255, 6, 5, 4, 1, 0};
+    struct elf_file f;
+
+    for (int pass = 0; pass < 2; pass++) {
+        struct cfi *c = forge_program(&f, program, sizeof(program) - 1);
+
+        for (size_t i = 0; i < ARRAY_LEN(up); i++) {
+            uint64_t at = pass ? up[i] : down[i];
+            const struct cfi_rule *rule = cfi_find(c, FORGE_CODE + at);
+
+            assert_int_equal(rule->cfa, at < 5 ? CFI_REG_OFFSET : CFI_NONE);
+            assert_int_equal(rule->cfa_offset, at == 0 ? 8 : at < 5 ? 16 : 0);
+        }
+        cfi_free(c);
+    }
+}
+
 TEST(cfi__knows_nothing_of_a_file_without_frames)
 {
     struct forge_section s = {.name = ".comment", .type = SHT_PROGBITS, .bytes = "none", .n = 4};
