@@ -12,6 +12,7 @@
 #include "ringside/profile.h"
 #include "ringside/sink.h"
 
+#include "words.h"
 #include "worker_private.h"
 
 #define PAGE_MASK 4095ULL
@@ -20,10 +21,14 @@ struct export
 {
     struct worker *w;
     struct profile profile;
-    uint64_t *word; /* distinct frame words, sorted: grouped by image */
-    uint32_t words, words_cap;
-    struct map64 location; /* word -> location id */
-    uint32_t *label_set;   /* owner -> label set + 1 */
+    struct words distinct; /* frame words */
+    uint64_t *word;        /* the same, sorted: grouped by image */
+    uint32_t words;
+    uint32_t *location; /* of each distinct word, by its number */
+    uint32_t *shared;   /* by entry: how many outer frames it has in common with the entry before it */
+    uint32_t *own;      /* numbers of the words of its other frames, outermost first; of all entries */
+    uint32_t owns, owns_cap;
+    uint32_t *label_set; /* owner -> label set + 1 */
 };
 
 /* ---- distinct frames ---- */
@@ -36,25 +41,6 @@ static uint32_t shared_with(const uint64_t *a, uint32_t a_n, const uint64_t *b, 
     while (n < a_n && n < b_n && a[a_n - 1 - n] == b[b_n - 1 - n])
         n++;
     return n;
-}
-
-static void collect_word(struct export *x, uint64_t word)
-{
-    if (map64_find(&x->location, word))
-        return;
-    map64_put(&x->location, word, 0);
-    if (x->words == x->words_cap) {
-        x->words_cap = x->words_cap ? x->words_cap * 2 : 1024;
-        x->word = base_realloc(x->word, x->words_cap * sizeof(*x->word));
-    }
-    x->word[x->words++] = word;
-}
-
-static int compare_words(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
 }
 
 /* The target's own binary first: readers take mapping 1 for the main one. */
@@ -81,14 +67,22 @@ static void collect_words(struct export *x)
     uint32_t entries = stacks_entry_count(x->w->stacks), n, before_n = 0;
     const uint64_t *frames, *before = NULL;
 
+    x->shared = base_alloc(entries * sizeof(*x->shared));
     for (uint32_t i = 0; i < entries; i++) {
         frames = stacks_frames(x->w->stacks, stacks_entry_at(x->w->stacks, i)->stack, &n);
-        for (uint32_t k = n - shared_with(frames, n, before, before_n); k-- > 0;)
-            collect_word(x, frames[k]);
+        x->shared[i] = shared_with(frames, n, before, before_n);
+        if (x->owns + n > x->owns_cap) {
+            x->owns_cap = (x->owns + n) * 2;
+            x->own = base_realloc(x->own, x->owns_cap * sizeof(*x->own));
+        }
+        for (uint32_t k = n - x->shared[i]; k-- > 0;)
+            x->own[x->owns++] = words_add(&x->distinct, frames[k]);
         before = frames;
         before_n = n;
     }
-    qsort(x->word, x->words, sizeof(*x->word), compare_words);
+    x->words = x->distinct.count;
+    x->word = words_sorted(&x->distinct);
+    x->location = base_calloc(x->words, sizeof(*x->location));
     put_main_image_first(x);
 }
 
@@ -116,16 +110,20 @@ const char *pseudo_name(enum pseudo p)
 
 static void put_location(struct export *x, uint64_t word, const struct profile_location *l)
 {
-    map64_put(&x->location, word, profile_add_location(&x->profile, l));
+    x->location[words_add(&x->distinct, word)] = profile_add_location(&x->profile, l);
+}
+
+static void export_name(struct export *x, uint64_t word, const char *name)
+{
+    put_location(x, word,
+                 &(struct profile_location){.function = profile_add_function(&x->profile, name, name)});
 }
 
 static void export_pseudo(struct export *x, uint64_t word)
 {
-    const char *name = word & WORD_TEXT_FLAG ? strtab_get(&x->w->strings, (uint32_t)word)
-                                             : pseudo_name((enum pseudo)word_addr(word));
-
-    put_location(x, word,
-                 &(struct profile_location){.function = profile_add_function(&x->profile, name, name)});
+    export_name(x, word,
+                word & WORD_TEXT_FLAG ? strtab_get(&x->w->strings, (uint32_t)word)
+                                      : pseudo_name((enum pseudo)word_addr(word)));
 }
 
 /* ---- images ---- */
@@ -274,12 +272,12 @@ static void export_locations(struct export *x)
         struct image *image = images_get(x->w->images, id);
 
         for (end = i; end < x->words && word_image(x->word[end]) == id; end++)
-            if (id == IMAGE_ID_NONE || !image)
-                export_pseudo(x, id == IMAGE_ID_NONE ? x->word[end] : word_pseudo(PSEUDO_UNMAPPED));
+            if (id == IMAGE_ID_NONE)
+                export_pseudo(x, x->word[end]);
+            else if (!image)
+                export_name(x, x->word[end], pseudo_name(PSEUDO_UNMAPPED));
             else if (image->kind == IMAGE_ANON)
-                put_location(x, x->word[end],
-                             &(struct profile_location){
-                                 .function = profile_add_function(&x->profile, image->path, image->path)});
+                export_name(x, x->word[end], image->path);
         if (id != IMAGE_ID_NONE && image && image->kind != IMAGE_ANON)
             export_image(x, image, x->word + i, end - i);
     }
@@ -323,9 +321,9 @@ static uint32_t label_set_of(struct export *x, uint32_t owner)
 
 static void export_samples(struct export *x)
 {
-    uint32_t entries = stacks_entry_count(x->w->stacks), n, before_n = 0;
-    FREE_PTR uint32_t *frame = base_alloc((WORKER_FRAMES_MAX + 1) * sizeof(*frame)); /* outermost first */
-    const uint64_t *frames, *before = NULL;
+    uint32_t entries = stacks_entry_count(x->w->stacks), n;
+    FREE_PTR uint32_t *frame = base_alloc((STACKS_FRAMES_MAX + 1) * sizeof(*frame)); /* outermost first */
+    const uint32_t *own = x->own;
 
     x->label_set = base_calloc(x->w->owners, sizeof(*x->label_set));
     frame[0] = 0;
@@ -333,12 +331,9 @@ static void export_samples(struct export *x)
         const struct stacks_entry *entry = stacks_entry_at(x->w->stacks, i);
         int64_t values[2] = {(int64_t)entry->count, (int64_t)entry->value};
 
-        frames = stacks_frames(x->w->stacks, entry->stack, &n);
-        for (uint32_t k = shared_with(frames, n, before, before_n); k < n; k++)
-            frame[k + 1] = profile_add_frame(&x->profile, frame[k],
-                                             (uint32_t)*map64_find(&x->location, frames[n - 1 - k]));
-        before = frames;
-        before_n = n;
+        stacks_frames(x->w->stacks, entry->stack, &n);
+        for (uint32_t k = x->shared[i]; k < n; k++)
+            frame[k + 1] = profile_add_frame(&x->profile, frame[k], x->location[*own++]);
         profile_add_sample(&x->profile, frame[n], label_set_of(x, entry->owner), values);
     }
 }
@@ -440,7 +435,6 @@ int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns)
     int result;
 
     profile_init(&x.profile);
-    map64_init(&x.location);
     stacks_sort(w->stacks);
     collect_words(&x);
     describe(&x, end_wall_ns, duration_ns);
@@ -450,8 +444,11 @@ int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns)
     add_comments(&x, duration_ns);
     result = deliver(&x);
     profile_release(&x.profile);
-    map64_release(&x.location);
+    words_release(&x.distinct);
     free(x.word);
+    free(x.location);
+    free(x.shared);
+    free(x.own);
     free(x.label_set);
     return result;
 }

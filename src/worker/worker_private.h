@@ -5,7 +5,7 @@
  *   sample.c   a sample to frame words (with finder.c, ahead.c and splice.c)
  *   owner.c    whom a stack belongs to: the label sets of a period
  *   account.c  CPU time that was not sampled
- *   export.c   the period's counts to a finished profile
+ *   export.c   the period's counts to a finished profile (with words.c)
  */
 #ifndef RINGSIDE_WORKER_PRIVATE_H
 #define RINGSIDE_WORKER_PRIVATE_H
