@@ -47,7 +47,6 @@ struct worker {
     struct finder finder;
     struct unwind_frame *frames;
     uint64_t *words;
-    uint64_t first_sample_words; /* unused slots are never read */
 
     /* this period */
     struct strtab strings;
@@ -55,7 +54,7 @@ struct worker {
     uint32_t owners, owners_cap;
     struct map64 owner_index; /* hash of an owner -> index */
     uint32_t owner_stamp;     /* what tasks remember of owners is good for this stamp only */
-    uint64_t period_start_ns, period_start_wall_ns;
+    uint64_t period_start_ns;
     struct stats before; /* counters when the period began */
     uint64_t self_cpu_before_ns;
 
