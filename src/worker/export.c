@@ -198,13 +198,18 @@ struct found {
  * address. */
 static void find_unnamed(struct export *x, struct image *image, uint64_t addr, struct found *f)
 {
+    const struct elf_file *elf = NULL;
     uint64_t start = addr;
     char text[320];
 
     f->end = 0;
-    if (image->kind == IMAGE_KERNEL || !image_function(x->w->images, image, addr, &start, &f->end))
-        start = addr;
-    snprintf(text, sizeof(text), "%.256s+0x%llx", base_name(image->path), (unsigned long long)start);
+    if (image->kind != IMAGE_KERNEL && image_function(x->w->images, image, addr, &start, &f->end))
+        elf = image_elf(x->w->images, image);
+    /* A stripped program still says where it begins; all stacks then have the root people know. */
+    if (elf && elf->entry && elf->entry == start)
+        snprintf(text, sizeof(text), "_start");
+    else
+        snprintf(text, sizeof(text), "%.256s+0x%llx", base_name(image->path), (unsigned long long)start);
     f->id = profile_add_function(&x->profile, text, text);
 }
 
