@@ -32,10 +32,8 @@ static void show(struct worker *w, const char *process_name, enum pseudo what, u
     stacks_add(w->stacks, words, name ? 2 : 1, owner_of(w, &o), 0, ns);
 }
 
-/*
- * Splits unsampled time of something that was sampled for `sampled_ns`. Less than a period is what sampling
- * leaves over; more than that is kernel mode where it is excluded.
- */
+/* Splits unsampled time. Less than a period is what sampling leaves over; more than that is kernel mode where
+ * it is excluded. */
 static void show_rest(struct worker *w, const char *name, uint64_t lost_samples, uint64_t rest)
 {
     uint64_t period = w->feed->info.period_ns;
@@ -120,8 +118,7 @@ static void account_remainder(struct worker *w)
     if (w->inheritors_ended && !w->task_times_seen && w->feed->info.task_times)
         show(w, w->root_name, PSEUDO_NOT_SAMPLED, rest);
     else
-        show_rest(w, w->root_name, minus(totals.lost_samples, w->root_lost_shown), rest);
-    w->root_lost_shown = totals.lost_samples;
+        show_rest(w, w->root_name, totals.lost_samples, rest);
     stats_add(w->stats, STATS_SAMPLES_LOST, totals.lost_samples);
 }
 

@@ -54,7 +54,6 @@ static void resolve(struct finder *f, uint64_t addr, struct pc_entry *entry)
     entry->rule = image_rule(f->images, m->image, elf_addr);
     elf = image_elf(f->images, m->image);
     entry->entry = elf && elf_addr - elf->entry < ENTRY_BYTES;
-    /* Reading the file may have replaced nothing but the rule's image; the space is as it was. */
 }
 
 static void find_site(void *ctx, uint64_t addr, struct unwind_site *out)

@@ -99,7 +99,20 @@ static void note_main_image(struct worker *w, const struct feed_record *r)
     w->main_image = m->image->id;
 }
 
-/* True when files should be looked at again soon. */
+/* A record that changes the process table. True when files should be looked at again soon. */
+static bool take_change(struct worker *w, const struct feed_record *r)
+{
+    bool eager = process_apply(w->processes, r);
+
+    if (r->kind == FEED_COMM) {
+        w->owner_stamp++; /* a name changed */
+        note_root(w, r);
+    } else if (r->kind == FEED_MMAP) {
+        note_main_image(w, r);
+    }
+    return eager;
+}
+
 static bool take_record(struct worker *w, const struct feed_record *r)
 {
     switch (r->kind) {
@@ -115,21 +128,8 @@ static bool take_record(struct worker *w, const struct feed_record *r)
     case FEED_THROTTLE:
         stats_add(w->stats, STATS_THROTTLED, 1);
         return false;
-    case FEED_COMM: {
-        bool eager = process_apply(w->processes, r);
-
-        w->owner_stamp++; /* a name changed */
-        note_root(w, r);
-        return eager;
-    }
-    case FEED_MMAP: {
-        bool eager = process_apply(w->processes, r);
-
-        note_main_image(w, r);
-        return eager;
-    }
     default:
-        return process_apply(w->processes, r);
+        return take_change(w, r);
     }
 }
 

@@ -60,7 +60,6 @@ struct worker {
 
     /* accounting over the run */
     uint64_t shown_ns; /* what all profiles so far add up to */
-    uint64_t root_lost_shown;
     bool task_times_seen;
     bool inheritors_ended; /* a task other than the first, which no FEED_TASK_TIME reports */
     uint32_t root_pid;
