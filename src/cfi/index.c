@@ -66,6 +66,31 @@ static bool use_table(struct index *x, const struct elf_file *file)
     return x->count > 0;
 }
 
+static uint64_t start_at(const struct index *x, size_t i)
+{
+    int32_t start;
+
+    if (x->own)
+        return x->base + x->own[i].start;
+    memcpy(&start, x->table + 8 * i, sizeof(start));
+    return x->table_vaddr + (uint64_t)(int64_t)start;
+}
+
+/*
+ * Copies some of the starts. A search that begins with these touches fewer pages and cache lines of the
+ * file's table, 190 thousand lines in a large program, than one over the table alone. (Interpolation would
+ * not: over a whole file, functions are not spread evenly enough, and the first places a binary search reads
+ * are always the same.)
+ */
+static void take_samples(struct index *x)
+{
+    size_t n = (x->count + INDEX_SAMPLE_EVERY - 1) / INDEX_SAMPLE_EVERY;
+
+    x->sample = base_alloc(n * sizeof(*x->sample));
+    for (size_t i = 0; i < n; i++)
+        x->sample[i] = start_at(x, i * INDEX_SAMPLE_EVERY);
+}
+
 static int compare_entries(const void *a, const void *b)
 {
     const struct index_entry *x = a, *y = b;
@@ -103,8 +128,10 @@ static void scan(struct index *x, const struct elf_file *file)
         }
         offset = next;
     }
-    if (x->count)
-        qsort(x->own, x->count, sizeof(*x->own), compare_entries);
+    if (!x->count)
+        return;
+    qsort(x->own, x->count, sizeof(*x->own), compare_entries);
+    take_samples(x);
 }
 
 void index_open_eh_frame(struct index *x, const struct elf_file *file)
@@ -112,8 +139,10 @@ void index_open_eh_frame(struct index *x, const struct elf_file *file)
     struct elf_section s;
 
     *x = (struct index){0};
-    if (use_table(x, file))
+    if (use_table(x, file)) {
+        take_samples(x);
         return;
+    }
     *x = (struct index){0};
     if (!elf_section_find(file, ".eh_frame", &s) || (s.flags & SHF_COMPRESSED))
         return;
@@ -141,18 +170,9 @@ void index_open_debug_frame(struct index *x, const struct elf_file *file)
 void index_release(struct index *x)
 {
     free(x->own);
+    free(x->sample);
     free(x->inflated);
     *x = (struct index){0};
-}
-
-static uint64_t start_at(const struct index *x, size_t i)
-{
-    int32_t start;
-
-    if (x->own)
-        return x->base + x->own[i].start;
-    memcpy(&start, x->table + 8 * i, sizeof(start));
-    return x->table_vaddr + (uint64_t)(int64_t)start;
 }
 
 static uint64_t offset_at(const struct index *x, size_t i)
@@ -165,26 +185,44 @@ static uint64_t offset_at(const struct index *x, size_t i)
     return x->table_vaddr + (uint64_t)(int64_t)fde - x->frames.vaddr;
 }
 
-void index_find(struct index *x, uint64_t addr, struct index_hit *out)
+/* How many entries start at or below an address; any number up to count when the file's table is out of
+ * order.
+ */
+static size_t count_upto(const struct index *x, uint64_t addr)
 {
     size_t low = 0, high = x->count;
-    uint64_t next;
 
     while (low < high) {
-        size_t middle = low + (high - low) / 2;
+        size_t middle = low + (high - low) / 2, sample = middle / INDEX_SAMPLE_EVERY;
+        uint64_t start;
 
-        if (start_at(x, middle) <= addr)
+        if (sample * INDEX_SAMPLE_EVERY >= low) {
+            middle = sample * INDEX_SAMPLE_EVERY;
+            start = x->sample[sample];
+        } else {
+            start = start_at(x, middle);
+        }
+        if (start <= addr)
             low = middle + 1;
         else
             high = middle;
     }
+    return low;
+}
+
+void index_find(struct index *x, uint64_t addr, struct index_hit *out)
+{
+    size_t upto = count_upto(x, addr);
+    uint64_t next;
+
     out->covered = false;
     out->from = 0;
-    out->to = low < x->count ? start_at(x, low) : UINT64_MAX;
-    if (low == 0)
+    /* The bounds are for a table out of order, or written to since the samples were taken. */
+    out->to = upto < x->count ? MAX_OF(start_at(x, upto), addr + 1) : UINT64_MAX;
+    if (upto == 0)
         return;
-    out->from = start_at(x, low - 1);
-    if (frames_read(&x->frames, offset_at(x, low - 1), &out->fde, &next) != FRAMES_FDE ||
+    out->from = MIN_OF(start_at(x, upto - 1), addr);
+    if (frames_read(&x->frames, offset_at(x, upto - 1), &out->fde, &next) != FRAMES_FDE ||
         out->fde.start > addr)
         return; /* an entry that cannot be read hides the addresses up to the next */
     if (addr >= out->fde.end) {

@@ -8,6 +8,8 @@
 
 struct elf_file;
 
+#define INDEX_SAMPLE_EVERY 64 /* 512 bytes of a table: a look-up then reads one page of it, or two */
+
 struct index_entry {
     uint32_t start;  /* from index.base */
     uint32_t offset; /* of the FDE in index.frames */
@@ -21,6 +23,7 @@ struct index {
     struct index_entry *own; /* or ours, when the file has none */
     uint64_t base;
     size_t count;
+    uint64_t *sample;  /* owned: where entry 0, INDEX_SAMPLE_EVERY, ... of the table start */
     uint8_t *inflated; /* owned contents of a compressed section */
 };
 
