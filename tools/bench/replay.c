@@ -4,11 +4,14 @@
  *     bench-replay [-n TIMES] RECORDING [OUT]
  *
  * Everything but rings and wake-ups: what callgrind or a profiler should look at. OUT, a file or a folder,
- * gets the profiles; without it they are written nowhere, but encoded all the same.
+ * gets the profiles; without it they are written nowhere, but encoded all the same. Prints CPU time, and the
+ * page faults and the peak of memory beyond what the recording itself takes.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
@@ -59,22 +62,73 @@ static const struct feed_ops memory_ops = {
     .close = memory_nothing,
 };
 
+/* ---- what it costs ---- */
+
+struct cost {
+    uint64_t cpu_ns;
+    long faults;
+    long memory_kb;
+};
+
+/* A line of /proc/self/status that ends in kB; -1 when there is none. */
+static long status_kb(const char *name)
+{
+    FILE *f = fopen("/proc/self/status", "re");
+    char line[256];
+    long kb = -1;
+
+    while (f && kb < 0 && fgets(line, sizeof(line), f))
+        if (strncmp(line, name, strlen(name)) == 0)
+            sscanf(line + strlen(name), ": %ld", &kb);
+    if (f)
+        fclose(f);
+    return kb;
+}
+
+/* proc(5), clear_refs: 5 sets the peak (VmHWM) to what is resident now. */
+static void forget_peak(void)
+{
+    int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, "5", 1) != 1)
+        fputs("bench-replay: the peak of memory includes the recording\n", stderr);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void cost_begin(struct cost *c)
+{
+    struct rusage used;
+
+    forget_peak();
+    getrusage(RUSAGE_SELF, &used);
+    *c = (struct cost){cpu_now_ns(), used.ru_minflt, status_kb("VmRSS")};
+}
+
+static void cost_end(struct cost *c, uint32_t samples)
+{
+    double us = (double)(cpu_now_ns() - c->cpu_ns) / 1e3;
+    struct rusage used;
+
+    getrusage(RUSAGE_SELF, &used);
+    printf("%u samples, %.1f ms, %.3f us/sample, %ld page faults, peak %.1f MB\n", samples, us / 1e3,
+           us / samples, used.ru_minflt - c->faults, (double)(status_kb("VmHWM") - c->memory_kb) / 1024);
+}
+
 static int replay(const struct recording *r, const char *path, struct err *e)
 {
     struct memory_feed feed = {.feed = {.ops = &memory_ops, .info = r->info}, .recording = r};
     struct worker_config config = {.service = "replay", .version = "bench", .stats = stats_new()};
     struct sink_naming naming = {.service = "replay"};
-    uint64_t began;
+    struct cost cost;
     int result;
 
     config.sink = sink_open(path, &naming, e);
     if (!config.sink)
         return -1;
-    began = cpu_now_ns();
+    cost_begin(&cost);
     result = worker_run(&config, &feed.feed);
-    began = cpu_now_ns() - began;
-    printf("%u samples, %.1f ms, %.3f us/sample\n", r->samples, (double)began / 1e6,
-           (double)began / 1e3 / r->samples);
+    cost_end(&cost, r->samples);
     sink_close(config.sink);
     stats_free(config.stats);
     return result < 0 ? err_set(e, 0, "no profile written") : 0;
