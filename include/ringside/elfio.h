@@ -59,6 +59,21 @@ void elf_release(struct elf_file *f);
  */
 void elf_drop_pages(const struct elf_file *f);
 
+#define ELF_WINDOWS_SLOTS 128
+
+/* Which windows of 64 KiB of one file were touched since its pages were last given back; all zero at first.
+ */
+struct elf_windows {
+    uint32_t count;                   /* distinct ones, about */
+    uint32_t seen[ELF_WINDOWS_SLOTS]; /* window + 1, by its lower bits */
+};
+
+/*
+ * For scattered reads: notes that `at`, a byte of the file, is read, and gives all pages back first when that
+ * is one window too many (6 MiB). So small files keep their pages, and large ones stay within that.
+ */
+void elf_touch(struct elf_windows *w, const struct elf_file *f, const void *at);
+
 /* n bytes at a file offset, or NULL when any of them lies outside the file. */
 const void *elf_at(const struct elf_file *f, uint64_t offset, uint64_t n);
 

@@ -12,15 +12,6 @@
 #include "rows.h"
 #include "rules.h"
 
-/*
- * Windows of the file that misses may have pulled into memory before they are given back (elf_drop_pages):
- * about 6 MiB, all of libLLVM's frames. A miss costs 0.8 us where pages stay and 3.5 us where every second
- * one has gone.
- */
-#define WINDOW_SHIFT 16
-#define WINDOWS_MAX  96
-#define WINDOWS_SEEN 128
-
 struct cfi {
     const struct elf_file *file;
     uint64_t base; /* rows count addresses from here */
@@ -30,8 +21,7 @@ struct cfi {
     bool debug_frame_opened;
     struct eval eval;
     struct cfi_counts counts;
-    uint32_t windows;                   /* distinct ones since pages were last dropped, about */
-    uint32_t window_seen[WINDOWS_SEEN]; /* window + 1, by its lower bits */
+    struct elf_windows windows; /* touched by misses */
 };
 
 static uint64_t lowest_code(const struct elf_file *file)
@@ -82,20 +72,8 @@ void cfi_counts(const struct cfi *c, struct cfi_counts *out)
 /* Keeps the file's share of our resident memory small however far the addresses are spread. */
 static void note_window(struct cfi *c, const struct index *x, const struct index_hit *hit)
 {
-    uint32_t window;
-
-    if (x->inflated || !hit->covered)
-        return;
-    window = (uint32_t)(((uint64_t)(x->frames.data - c->file->data) + hit->fde.offset) >> WINDOW_SHIFT);
-    if (c->window_seen[window % WINDOWS_SEEN] == window + 1)
-        return;
-    if (++c->windows > WINDOWS_MAX) {
-        elf_drop_pages(c->file);
-        for (uint32_t i = 0; i < WINDOWS_SEEN; i++)
-            c->window_seen[i] = 0;
-        c->windows = 1;
-    }
-    c->window_seen[window % WINDOWS_SEEN] = window + 1;
+    if (!x->inflated && hit->covered)
+        elf_touch(&c->windows, c->file, (const uint8_t *)x->frames.data + hit->fde.offset);
 }
 
 /* Finds the FDE for an address in the one section, else in the other. A hole is one of both. */

@@ -20,6 +20,13 @@
 
 #define SEGMENTS_READ_MAX 256 /* program headers looked at; real files have about 15 */
 
+/*
+ * All of libLLVM's frames, or of libclang's names, are less than that. Finding a rule takes 0.8 us where
+ * pages stay and 3.5 us where every second one has gone.
+ */
+#define WINDOWS_MAX  96
+#define WINDOW_SHIFT 16 /* the kernel's fault_around_bytes */
+
 const void *elf_at(const struct elf_file *f, uint64_t offset, uint64_t n)
 {
     if (offset > f->bytes || n > f->bytes - offset)
@@ -151,6 +158,20 @@ void elf_drop_pages(const struct elf_file *f)
     /* Clean pages of a private file mapping: the next touch brings them back from the page cache. */
     if (f->mapped)
         madvise((void *)f->data, f->bytes, MADV_DONTNEED);
+}
+
+void elf_touch(struct elf_windows *w, const struct elf_file *f, const void *at)
+{
+    uint32_t window = (uint32_t)((uint64_t)((const uint8_t *)at - f->data) >> WINDOW_SHIFT);
+
+    if (w->seen[window % ELF_WINDOWS_SLOTS] == window + 1)
+        return;
+    if (w->count == WINDOWS_MAX) {
+        elf_drop_pages(f);
+        *w = (struct elf_windows){0};
+    }
+    w->seen[window % ELF_WINDOWS_SLOTS] = window + 1;
+    w->count++;
 }
 
 /* First segment that holds the offset; in_page also takes the start of the page in which the segment begins.

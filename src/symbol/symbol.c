@@ -22,7 +22,6 @@
 
 #define DEBUG_DIRS  "/usr/lib/debug"
 #define TABLE_BYTES (16U << 20)
-#define DROP_EVERY  32 /* names read from a file: each may bring 64 KiB of it into our memory */
 
 /* What hangs off an image (image->symbols). */
 struct image_names {
@@ -146,9 +145,24 @@ static bool store(struct image_names *n, const struct batch_slot *slot)
     return names_add(&n->names, &range, shown, linked);
 }
 
-/* elf and debug are where the names lie, when they are in files. */
-static void store_all(struct image_names *n, const struct batch *b, const struct elf_file *elf,
-                      const struct elf_file *debug)
+/* A file that names lie in, and what storing them touched of it. */
+struct name_file {
+    const struct elf_file *elf;
+    struct elf_windows touched;
+};
+
+static void touch_name(struct name_file *files, uint32_t n, const char *name)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct elf_file *f = files[i].elf;
+
+        if (f->data && (uintptr_t)name - (uintptr_t)f->data < f->bytes)
+            elf_touch(&files[i].touched, f, name);
+    }
+}
+
+/* Addresses are in order; their names lie anywhere in the files, if they are in files. */
+static void store_all(struct image_names *n, const struct batch *b, struct name_file *files, uint32_t count)
 {
     uint64_t known_to = 0;
     uint32_t stored = 0;
@@ -159,12 +173,10 @@ static void store_all(struct image_names *n, const struct batch *b, const struct
         if (i > 0 && slot->addr < known_to)
             continue; /* in the interval of the one before */
         known_to = slot->to;
-        if (!store(n, slot) || !slot->name)
-            continue;
-        if (++stored % DROP_EVERY == 0 && elf) {
-            elf_drop_pages(elf);
-            elf_drop_pages(debug);
-        }
+        if (slot->name)
+            touch_name(files, count, slot->name);
+        if (store(n, slot) && slot->name)
+            stored++;
     }
     names_sort(&n->names);
     stats_add(n->owner->stats, STATS_SYMBOLS_LOADED, stored);
@@ -189,6 +201,7 @@ static void resolve_file(struct image_names *n, struct batch *b)
 {
     const struct elf_file *elf = image_elf(n->owner->images, n->image);
     struct elf_file debug = {0};
+    struct name_file files[] = {{.elf = elf}, {.elf = &debug}};
     uint64_t symbols;
 
     if (!elf)
@@ -205,7 +218,7 @@ static void resolve_file(struct image_names *n, struct batch *b)
         batch_settle(b);
     }
     plt_resolve(elf, b);
-    store_all(n, b, elf, &debug);
+    store_all(n, b, files, ARRAY_LEN(files));
     elf_release(&debug);
     elf_drop_pages(elf);
 }
@@ -219,7 +232,7 @@ static void resolve_kernel(struct image_names *n, struct batch *b)
     texts = kernel_resolve(&n->kernel, n->owner->config.kallsyms, (budget->max - budget->used) / 2, b);
     n->have = n->kernel.have;
     names_charge(&n->names, n->kernel.table.bytes.cap - kept);
-    store_all(n, b, NULL, NULL);
+    store_all(n, b, NULL, 0);
     free(texts);
 }
 

@@ -234,3 +234,22 @@ TEST(elfio__reads_dropped_pages_again)
     assert_true(before == after);
     elf_release(&f);
 }
+
+/* Anonymous memory in a file's place: what is given back reads as zeros, which shows when that happens. */
+TEST(elfio__gives_pages_back_only_when_many_windows_were_touched)
+{
+    const size_t window = 64 << 10, windows = 97;
+    uint8_t *data = mmap(NULL, windows * window, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct elf_file f = {.data = data, .bytes = windows * window, .mapped = true};
+    struct elf_windows touched = {0};
+
+    assert_true(data != MAP_FAILED);
+    data[0] = 1;
+    for (int twice = 0; twice < 2; twice++)
+        for (size_t i = 0; i < windows - 1; i++)
+            elf_touch(&touched, &f, data + i * window + 100);
+    assert_int_equal(data[0], 1);
+    elf_touch(&touched, &f, data + (windows - 1) * window);
+    assert_int_equal(data[0], 0);
+    elf_release(&f);
+}
