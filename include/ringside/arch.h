@@ -67,6 +67,20 @@ void arch_regs_from_perf(struct arch_regs *out, const uint64_t *values);
 uint64_t arch_perf_regs_abi(void);
 
 /*
+ * Registers by name ("rdi", "r10"; capitals alike) and, as perf numbers what it samples of a process, by
+ * number (0 is rax, 8 rip, 12 to 19 are r8 to r15: the segment registers, which it does not hand out, do not
+ * count). DWARF numbers; -1 for no such register, and for the flags and segments, which are not recorded.
+ */
+int arch_reg_find(const char *name);
+int arch_reg_from_number(unsigned number);
+#define ARCH_REG_NUMBERS 20
+const char *arch_reg_name(int reg);
+/* The register of argument n (from 1) of a function, or of a system call as the process makes it; -1 beyond
+ * the last that is passed in a register. */
+int arch_reg_argument(unsigned n, bool system_call);
+#define ARCH_ARGUMENTS_MAX 6
+
+/*
  * A hint from the instruction bytes at pc for code without call-frame information whose interrupted frame may
  * not have been set up yet, or is being torn down.
  */

@@ -24,7 +24,7 @@
 
 struct err {
     int code;       /* errno of the system call that failed, or 0 */
-    char text[240]; /* outermost context first: "profile pid 7: read maps: No such process" */
+    char text[400]; /* outermost context first: "profile pid 7: read maps: No such process" */
 };
 
 /* Fills *e with the formatted text and, when code is not 0, ": strerror(code)". Returns -1. e may be NULL. */
@@ -32,6 +32,17 @@ int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Prefixes the text; returns -1. When it does not fit, the new context is dropped, never the cause. */
 int err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * Shows where in a text of the user's it is: adds a line with the text (the part around the place, when it is
+ * long) and one that marks n bytes at offset `at` with ^~~~. Returns -1.
+ */
+int err_point(struct err *e, const char *text, size_t at, size_t n);
+
+/* Number of inserted, left out, changed or swapped neighbouring letters between two words of at most
+ * WORD_MAX - 1 letters (more are not looked at); capitals count as small letters. */
+#define WORD_MAX 64
+unsigned word_distance(const char *a, const char *b);
 
 /* ---- log ---- */
 
@@ -167,6 +178,8 @@ const char *strtab_get(const struct strtab *t, uint32_t id);
 
 /* Replaces every byte that is not part of valid UTF-8 by '?'; control characters below 0x20 too. In place. */
 void utf8_clean(char *text);
+/* Nothing but printable ASCII, as nearly every text: utf8_clean() would leave it as it is. */
+bool utf8_is_plain(const char *text, size_t n);
 
 /* Lower-case hex of n bytes; out holds 2n+1. */
 void hex_encode(const uint8_t *bytes, size_t n, char *out);

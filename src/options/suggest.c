@@ -6,34 +6,6 @@
 
 #include "table.h"
 
-/* Optimal string alignment: Levenshtein's distance, where swapped neighbours count once. */
-unsigned word_distance(const char *a, const char *b)
-{
-    unsigned row[3][OPTION_NAME_MAX + 1];
-    size_t na = strnlen(a, OPTION_NAME_MAX - 1), nb = strnlen(b, OPTION_NAME_MAX - 1);
-    unsigned *before = row[0], *last = row[1], *now = row[2];
-
-    for (size_t j = 0; j <= nb; j++)
-        last[j] = (unsigned)j;
-    for (size_t i = 1; i <= na; i++) {
-        unsigned *spare = before;
-
-        now[0] = (unsigned)i;
-        for (size_t j = 1; j <= nb; j++) {
-            unsigned best = last[j - 1] + (a[i - 1] != b[j - 1]);
-
-            best = MIN_OF(best, MIN_OF(last[j], now[j - 1]) + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                best = MIN_OF(best, before[j - 2] + 1);
-            now[j] = best;
-        }
-        before = last;
-        last = now;
-        now = spare;
-    }
-    return last[nb];
-}
-
 /* A third of the letters may be wrong, and a beginning of four letters says enough. */
 static unsigned how_far(const char *given, const char *name)
 {

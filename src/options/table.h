@@ -64,8 +64,5 @@ int option_store(struct options *o, const struct option_row *row, const char *te
  */
 #define OPTION_NAME_MAX 64
 const char *option_suggest(const char *given, size_t n, char out[OPTION_NAME_MAX]);
-/* Number of inserted, left out, changed or swapped neighbouring letters between two words of at most 63
- * letters. */
-unsigned word_distance(const char *a, const char *b);
 
 #endif
