@@ -3,6 +3,8 @@
  */
 #include "ringside/base.h"
 
+#include <string.h>
+
 void hex_encode(const uint8_t *bytes, size_t n, char *out)
 {
     static const char digits[] = "0123456789abcdef";
@@ -44,21 +46,31 @@ static int utf8_length(const unsigned char *s)
     return n;
 }
 
-/* Length of the leading part that is plain printable ASCII: nearly always all of it. */
-static size_t plain_length(const unsigned char *s)
+/* Eight at a time: adding 0x60 to the low seven bits sets the eighth from 0x20 on, and it must not have been
+ * set before. */
+bool utf8_is_plain(const char *text, size_t n)
 {
-    size_t n = 0;
+    const uint64_t high = 0x8080808080808080ULL;
+    uint64_t word;
 
-    while (s[n] >= 0x20 && s[n] < 0x80)
-        n++;
-    return n;
+    for (; n >= sizeof(word); text += sizeof(word), n -= sizeof(word)) {
+        memcpy(&word, text, sizeof(word));
+        if (word & high || ~((word & ~high) + 0x6060606060606060ULL) & high)
+            return false;
+    }
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < 0x20 || (unsigned char)text[i] >= 0x80)
+            return false;
+    return true;
 }
 
 void utf8_clean(char *text)
 {
     unsigned char *s = (unsigned char *)text;
 
-    for (s += plain_length(s); *s;) {
+    if (utf8_is_plain(text, strlen(text)))
+        return;
+    while (*s) {
         int n = utf8_length(s);
 
         if (n == 0) {

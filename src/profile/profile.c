@@ -58,30 +58,12 @@ static void *rows_grow(struct profile *p, void *rows, uint32_t *cap, uint64_t ne
         rows_ != NULL;                                                                                       \
     })
 
-/* Every byte is printable ASCII, as in nearly every string. Eight at a time: adding 0x60 to the low seven
- * bits sets the eighth from 0x20 on, and it must not have been set before. */
-static bool is_plain(const char *text, size_t n)
-{
-    const uint64_t high = 0x8080808080808080ULL;
-    uint64_t word;
-
-    for (; n >= sizeof(word); text += sizeof(word), n -= sizeof(word)) {
-        memcpy(&word, text, sizeof(word));
-        if (word & high || ~((word & ~high) + 0x6060606060606060ULL) & high)
-            return false;
-    }
-    for (size_t i = 0; i < n; i++)
-        if (text[i] < 0x20)
-            return false;
-    return true;
-}
-
 uint32_t profile_string(struct profile *p, const char *text)
 {
     size_t n = strlen(text);
     FREE_PTR char *clean = NULL;
 
-    if (is_plain(text, n))
+    if (utf8_is_plain(text, n))
         return strtab_add_n(&p->strings, text, n);
     clean = base_strdup(text);
     utf8_clean(clean);

@@ -110,6 +110,26 @@ TEST(utf8_clean__keeps_valid_text_and_replaces_the_rest)
     assert_string_equal(broken, "a?\?(?\?\?\?z");
 }
 
+TEST(utf8_clean__finds_the_one_bad_byte_of_a_text_at_any_place)
+{
+    static const char bad[] = {0x01, 0x1f, (char)0x80, (char)0xff};
+
+    for (size_t n = 1; n < 20; n++)
+        for (size_t at = 0; at < n; at++)
+            for (size_t b = 0; b < sizeof(bad); b++) {
+                char text[20] = {0}, want[20] = {0};
+
+                memset(text, '~', n);
+                memset(want, '~', n);
+                assert_true(utf8_is_plain(text, n));
+                text[at] = bad[b];
+                want[at] = '?';
+                assert_false(utf8_is_plain(text, n));
+                utf8_clean(text);
+                assert_string_equal(text, want);
+            }
+}
+
 TEST(atomic_file__shows_nothing_until_commit)
 {
     char dir[] = "/tmp/ringside-test-XXXXXX";
