@@ -98,6 +98,11 @@ struct feed_ops {
     /* From now on next() yields everything, without holding back the last moments for ordering across CPUs.
      */
     void (*finish)(struct feed *f);
+    /*
+     * The caller is away from now on (true) for longer than records may wait, or back (false), which must come
+     * before any other call. NULL where nothing is lost by waiting.
+     */
+    void (*keep)(struct feed *f, bool away);
     void (*totals)(struct feed *f, struct feed_totals *out);
     void (*close)(struct feed *f);
 };
@@ -128,6 +133,11 @@ struct feed *feed_file_open(const char *path, struct err *e);
 static inline bool feed_next(struct feed *f, struct feed_record *out)
 {
     return f->ops->next(f, out);
+}
+static inline void feed_keep(struct feed *f, bool away)
+{
+    if (f->ops->keep)
+        f->ops->keep(f, away);
 }
 static inline void feed_close(struct feed *f)
 {

@@ -5,6 +5,8 @@
  * the rings' wake-ups, so that a sample costs no context switch. When a drain finds nothing it goes idle: it
  * listens to the rings, without any time limit, and the first record wakes it. A target that sleeps therefore
  * costs nothing.
+ *
+ * While the reader is away for longer than a ring lasts (it writes a profile), a keeper thread has the rings.
  */
 #include "ringside/perf.h"
 
@@ -17,6 +19,7 @@
 #include "ringside/base.h"
 #include "ringside/stats.h"
 
+#include "keeper.h"
 #include "ring.h"
 
 /* Records of the last moment are left for the next batch: another CPU may still be writing an older one. */
@@ -26,6 +29,8 @@
 #define RING_PAGES_MIN    32
 /* How late a wake-up may come on CPUs that are busy with the target: a few turns of a few milliseconds. */
 #define LATE_WAKE_UP_NS   (40 * NSEC_PER_MSEC)
+/* Most that is kept of all rings together while nobody reads them. */
+#define SAVED_BYTES_MAX   (64U << 20)
 
 /* A ring with something in it, by the time of its oldest record. */
 struct heap_item {
@@ -45,7 +50,9 @@ struct perf_feed {
     uint32_t heap_count;
     uint64_t horizon_ns;  /* records up to here may go out */
     uint64_t last_ns;     /* time of the last record handed out */
-    uint64_t interval_ns; /* between drains, so that a busy CPU's ring gets half full at most */
+    uint64_t looked_ns;   /* when the rings were last looked at */
+    uint64_t interval_ns; /* between looks, so that a busy CPU's ring gets half full at most */
+    struct keeper keeper;
     struct ring *current; /* holds the record that was handed out */
     size_t current_bytes;
     bool busy; /* the last batch had records, or some are held back */
@@ -96,10 +103,11 @@ static void heap_refresh_top(struct perf_feed *f)
 }
 
 /* Looks at every ring once; what is there now is the next batch. */
-static bool batch_begin(struct perf_feed *f, uint64_t horizon_ns)
+static bool batch_begin(struct perf_feed *f)
 {
     f->heap_count = 0;
-    f->horizon_ns = horizon_ns;
+    f->looked_ns = clock_mono_ns();
+    f->horizon_ns = f->looked_ns - ORDER_SLACK_NS;
     for (uint32_t i = 0; i < f->rings; i++)
         if (ring_look(&f->ring[i]))
             heap_push(f, &f->ring[i]);
@@ -213,7 +221,7 @@ static enum feed_wait wait_idle(struct perf_feed *f, uint64_t deadline_ns)
         if (n > 0 && all_hung_up(f))
             return FEED_ENDED;
         /* A wake-up that was due before the last drain finds nothing: listen again. */
-        if (batch_begin(f, clock_mono_ns() - ORDER_SLACK_NS) || n == 0)
+        if (batch_begin(f) || n == 0)
             return FEED_READY;
     }
 }
@@ -221,18 +229,17 @@ static enum feed_wait wait_idle(struct perf_feed *f, uint64_t deadline_ns)
 static enum feed_wait feed_op_wait(struct feed *feed, uint64_t deadline_ns, bool eager)
 {
     struct perf_feed *f = self(feed);
-    uint64_t now = clock_mono_ns();
-    uint64_t until = now + (eager ? MIN_OF(DRAIN_EAGER_NS, f->interval_ns) : f->interval_ns);
+    /* From look to look, however long the records in between took. */
+    uint64_t until = f->looked_ns + (eager ? MIN_OF(DRAIN_EAGER_NS, f->interval_ns) : f->interval_ns);
 
     release_current(f);
     if (f->busy) {
         if (deadline_ns)
-            until = MIN_OF(until, MAX_OF(deadline_ns, now + 1));
-        if (poll_until(f, false, until) > 0 && control_answer(f) == FEED_STOPPED)
+            until = MIN_OF(until, deadline_ns);
+        if (poll_until(f, false, MAX_OF(until, 1)) > 0 && control_answer(f) == FEED_STOPPED)
             return FEED_STOPPED;
         stats_add(f->stats, STATS_WAKEUPS, 1);
-        if (batch_begin(f, clock_mono_ns() - ORDER_SLACK_NS) ||
-            (deadline_ns && deadline_ns <= clock_mono_ns()))
+        if (batch_begin(f) || (deadline_ns && deadline_ns <= f->looked_ns))
             return FEED_READY;
     }
     return wait_idle(f, deadline_ns);
@@ -243,7 +250,19 @@ static void feed_op_finish(struct feed *feed)
     struct perf_feed *f = self(feed);
 
     release_current(f);
-    batch_begin(f, UINT64_MAX);
+    batch_begin(f);
+    f->horizon_ns = UINT64_MAX;
+}
+
+static void feed_op_keep(struct feed *feed, bool away)
+{
+    struct perf_feed *f = self(feed);
+
+    release_current(f);
+    if (away)
+        keeper_start(&f->keeper);
+    else
+        keeper_stop(&f->keeper);
 }
 
 static void feed_op_totals(struct feed *feed, struct feed_totals *out)
@@ -265,6 +284,7 @@ static void feed_op_close(struct feed *feed)
 {
     struct perf_feed *f = self(feed);
 
+    keeper_stop(&f->keeper);
     for (uint32_t i = 0; i < f->rings; i++) {
         ring_close(&f->ring[i]);
         close(f->ring[i].fd);
@@ -279,6 +299,7 @@ static const struct feed_ops ops = {
     .next = feed_op_next,
     .wait = feed_op_wait,
     .finish = feed_op_finish,
+    .keep = feed_op_keep,
     .totals = feed_op_totals,
     .close = feed_op_close,
 };
@@ -364,8 +385,11 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
         feed_op_close(&f->feed);
         return NULL;
     }
-    for (uint32_t i = 0; i < f->rings; i++)
+    for (uint32_t i = 0; i < f->rings; i++) {
         f->pollfd[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+        f->ring[i].saved_max = SAVED_BYTES_MAX / f->rings;
+    }
     f->interval_ns = drain_interval(&f->feed.info);
+    f->keeper = (struct keeper){.ring = f->ring, .rings = f->rings, .interval_ns = f->interval_ns / 2};
     return &f->feed;
 }

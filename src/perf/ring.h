@@ -2,7 +2,7 @@
  * ring.h - take records out of one perf ring, in the order the kernel put them in
  *
  * Knows the shared-page protocol (include/uapi/linux/perf_event.h, struct perf_event_mmap_page). Does not
- * know what a record means and does not merge rings by time. Never allocates after open.
+ * know what a record means and does not merge rings by time. Used by one thread at a time.
  */
 #ifndef RINGSIDE_PERF_RING_H
 #define RINGSIDE_PERF_RING_H
@@ -21,6 +21,9 @@ struct ring {
     uint64_t head, tail; /* head: as of the last ring_look */
     size_t mapped_bytes;
     int fd; /* borrowed */
+    /* Records that ring_save() moved out, older than all in the ring; NULL: none. */
+    uint8_t *saved;
+    size_t saved_bytes, saved_at, saved_max;
 };
 
 #define RING_RECORD_MAX 65536 /* header.size is 16 bits */
@@ -33,17 +36,13 @@ void ring_close(struct ring *r);
 bool ring_look(struct ring *r);
 static inline bool ring_empty(const struct ring *r)
 {
-    return r->tail == r->head;
-}
-static inline uint64_t ring_used(const struct ring *r)
-{
-    return r->head - r->tail;
+    return !r->saved && r->tail == r->head;
 }
 
 /*
- * The oldest unread record. Points into the ring, or into scratch (RING_RECORD_MAX bytes, aligned to 8) when
- * it goes around the end. 0 when the ring is empty or when its content makes no sense: then all of it is
- * skipped and *torn is set.
+ * The oldest unread record. Valid until it is consumed: points into the ring, or into scratch
+ * (RING_RECORD_MAX bytes, aligned to 8) when it goes around the end. 0 when the ring is empty or when its
+ * content makes no sense: then all of it is skipped and *torn is set.
  */
 size_t ring_peek(struct ring *r, void *scratch, const void **record, bool *torn);
 
@@ -56,7 +55,14 @@ void ring_prefetch_next(const struct ring *r, size_t n);
 /* Time of the oldest record; the ring must not be empty. 0 when the record makes no sense. */
 uint64_t ring_peek_time(const struct ring *r);
 
-/* Gives n bytes back to the kernel. */
+/* Done with the oldest n bytes: the kernel may have them back. */
 void ring_consume(struct ring *r, size_t n);
+
+/*
+ * Makes room for the kernel while nobody has time for the records: moves them to memory, up to saved_max
+ * bytes; ring_peek() yields them as if they were still in the ring. Does nothing while a quarter of the ring
+ * is not full, or when that memory is used up or not to be had: then the kernel counts what it loses.
+ */
+void ring_save(struct ring *r);
 
 #endif

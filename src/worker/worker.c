@@ -167,8 +167,10 @@ static void period_finish(struct worker *w, bool last)
 
     account_period_end(w, last);
     if (period_has_content(w) || (last && !w->config->period_s)) {
+        feed_keep(w->feed, true);
         if (export_profile(w, wall_ns, now_ns - w->period_start_ns) < 0)
             w->result = -1;
+        feed_keep(w->feed, false);
     }
     stacks_clear(w->stacks);
     owners_clear(w);

@@ -5,8 +5,8 @@ import re
 import textwrap
 import time
 
-from harness import (KERNEL_NOT_PERMITTED, NOT_SAMPLED, KernelTest, each_user, fixture, main, new_folder, paranoid,
-                     profile_run, profilers, python3, ringside, wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+from harness import (KERNEL_NOT_PERMITTED, NOT_SAMPLED, KernelTest, Profile, each_user, fixture, main, new_folder, paranoid,
+                     profile_run, profilers, python3, require_tool, ringside, run, wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 
 class Shares(KernelTest):
@@ -34,6 +34,17 @@ class Rings(KernelTest):
         self.assertTotal(profile, result)
         self.assertLess(profile.comment_number("lost"), 0.01 * profile.comment_number("samples"), profile.comments)
         self.assertGreater(profile.count(), 0.9 * 3999 * result.user_s)
+
+    @each_user
+    def test_nothing_is_lost_while_a_profile_takes_long_to_write(self, user):
+        """Rings last a quarter of a second at this rate, and every profile takes twice that to get its name."""
+        folder = new_folder(user) / "profiles"
+        run([require_tool("strace", "strace"), "-f", "-o", "/dev/null", "--seccomp-bpf", "-e", "inject=renameat2:delay_enter=500ms", ringside(),
+             "--wait", "--frequency", "499", "-u", "1", "-O", f"{folder}/", fixture("threads"), "2", "3000"], user)
+        profile = Profile(*sorted(folder.iterdir()))
+        self.assertGreaterEqual(len(profile.files), 3)
+        self.assertEqual(profile.comment_number("lost"), 0, profile.comments)  # of samples and of any records
+        self.assertAlmostEqual(profile.total_s(), 6, delta=0.2, msg=profile.top())
 
 
 class Idle(KernelTest):

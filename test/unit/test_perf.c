@@ -11,6 +11,7 @@
 #include "ringside/base.h"
 #include "ringside/perf.h"
 
+#include "../../src/perf/keeper.h"
 #include "../../src/perf/ring.h"
 
 /* ---- building records ---- */
@@ -258,6 +259,7 @@ static struct fake *fake_new(uint64_t start)
     assert_non_null(f);
     f->ring = (struct ring){
         .page = &f->page, .data = f->data, .mask = RING_BYTES - 1, .tail = start, .head = start};
+    f->ring.saved_max = 4 * RING_BYTES;
     f->page.data_head = f->page.data_tail = start;
     return f;
 }
@@ -313,6 +315,121 @@ TEST(ring__skips_what_makes_no_sense_and_goes_on)
         assert_int_equal(ring_peek(&f->ring, f->scratch, &p, &torn), good.n);
         free(f);
     }
+}
+
+/* Another sample at the given time; false when the ring has no room for it. */
+static bool fake_write_at(struct fake *f, uint64_t time_ns)
+{
+    struct bytes b;
+
+    make_sample(&b);
+    if (f->page.data_head - f->page.data_tail + b.n > RING_BYTES)
+        return false;
+    memcpy(b.data + 24, &time_ns, 8);
+    fake_write(f, &b);
+    return true;
+}
+
+/* Reads everything there is; each time must be one more than the one before. Returns how many. */
+static uint64_t read_in_order(struct fake *f, uint64_t first_ns)
+{
+    uint64_t n = 0;
+    const void *p;
+    size_t bytes;
+    bool torn;
+
+    ring_look(&f->ring);
+    for (; !ring_empty(&f->ring); n++) {
+        struct perf_event_attr a = attr();
+        struct feed_record r;
+
+        assert_int_equal(ring_peek_time(&f->ring), first_ns + n);
+        bytes = ring_peek(&f->ring, f->scratch, &p, &torn);
+        assert_true(perf_decode(&a, p, bytes, &r, &torn));
+        assert_int_equal(r.time_ns, first_ns + n);
+        ring_prefetch_next(&f->ring, bytes);
+        ring_consume(&f->ring, bytes);
+    }
+    return n;
+}
+
+TEST(ring__yields_what_was_saved_before_what_came_later)
+{
+    struct fake *f = fake_new(RING_BYTES - 16);
+    uint64_t n = 0;
+
+    while (n < 30) { /* several times what the ring holds */
+        if (fake_write_at(f, 1000 + n))
+            n++;
+        else
+            ring_save(&f->ring);
+    }
+    assert_int_equal(read_in_order(f, 1000), 30);
+    assert_null(f->ring.saved);
+    assert_int_equal(f->page.data_tail, f->page.data_head);
+    assert_true(fake_write_at(f, 2000));
+    assert_int_equal(read_in_order(f, 2000), 1);
+    free(f);
+}
+
+TEST(ring__leaves_alone_what_does_not_press)
+{
+    struct fake *f = fake_new(0);
+
+    assert_true(fake_write_at(f, 1));
+    ring_save(&f->ring);
+    assert_null(f->ring.saved);
+    assert_int_equal(f->page.data_tail, 0);
+    assert_int_equal(read_in_order(f, 1), 1);
+    free(f);
+}
+
+TEST(ring__saves_no_more_than_it_may)
+{
+    struct fake *f = fake_new(0);
+    uint64_t n = 0;
+
+    for (int full = 0; full < 20; full++) {
+        while (fake_write_at(f, n))
+            n++;
+        ring_save(&f->ring);
+    }
+    assert_true(f->ring.saved_bytes <= f->ring.saved_max);
+    assert_true(f->ring.saved_bytes > f->ring.saved_max - RING_BYTES);
+    assert_int_equal(read_in_order(f, 0), n);
+    free(f);
+}
+
+TEST(ring__forgets_what_was_saved_when_closed)
+{
+    struct fake *f = fake_new(0);
+
+    while (fake_write_at(f, 1))
+        ;
+    ring_save(&f->ring);
+    assert_non_null(f->ring.saved);
+    f->ring.page = NULL; /* not mapped */
+    ring_close(&f->ring);
+    assert_null(f->ring.saved);
+    free(f);
+}
+
+TEST(keeper__empties_rings_until_stopped)
+{
+    struct fake *f = fake_new(0);
+    struct keeper k = {.ring = &f->ring, .rings = 1, .interval_ns = NSEC_PER_MSEC};
+
+    keeper_stop(&k); /* never started */
+    while (fake_write_at(f, 1))
+        ;
+    keeper_start(&k);
+    while (__atomic_load_n(&f->page.data_tail, __ATOMIC_ACQUIRE) != f->page.data_head)
+        usleep(100);
+    keeper_stop(&k);
+    keeper_stop(&k);
+    assert_non_null(f->ring.saved);
+    ring_close(&(struct ring){.saved = f->ring.saved, .saved_max = f->ring.saved_max});
+    free(f);
 }
 
 TEST(ring__resynchronises_when_the_head_runs_away)
