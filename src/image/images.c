@@ -122,8 +122,17 @@ static struct image *add_fixed(struct images *t, enum image_kind kind, const cha
     return add_image(t, kind, path, strlen(path));
 }
 
+/* Its id may come to mean another image, which must not be closed in this one's turn. */
+static void leave_open_ring(struct images *t, const struct image *i)
+{
+    for (uint32_t k = 0; k < t->limits.open_files; k++)
+        if (t->open_id[k] == i->id)
+            t->open_id[k] = IMAGE_ID_NONE;
+}
+
 static void free_image(struct images *t, struct image *i)
 {
+    leave_open_ring(t, i);
     if (i->symbols_free && i->symbols)
         i->symbols_free(i->symbols);
     cfi_free(i->cfi);

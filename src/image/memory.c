@@ -9,13 +9,14 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "image_private.h"
 #include "ringside/procfs.h"
 
-#define MEMORY_FILE_MAX (64ULL << 20)
+#define MEMORY_FILE_MAX (64ULL << 20) /* of one copy, and read for it */
 #define CHUNK_BYTES     (64U << 10)
 #define MAPS_MAX        64
 
@@ -29,14 +30,19 @@ struct spans {
     uint32_t dev_major, dev_minor;
     struct span span[MAPS_MAX];
     uint32_t count;
+    uint64_t bytes; /* of all spans, which may show the same part many times */
 };
 
 static bool find_file(void *ctx, const struct procfs_map *m)
 {
     struct spans *s = ctx;
+    const struct wanted_file *w = s->wanted;
 
-    if (m->start > s->wanted->start || m->end <= s->wanted->start)
+    if (m->start > w->start || m->end <= w->start)
         return true;
+    /* The record may be old: an exec or mmap since may have put another file there. */
+    if (w->inode && (m->inode != w->inode || makedev(m->dev_major, m->dev_minor) != w->dev))
+        return false;
     s->inode = m->inode;
     s->dev_major = m->dev_major;
     s->dev_minor = m->dev_minor;
@@ -46,15 +52,20 @@ static bool find_file(void *ctx, const struct procfs_map *m)
 static bool add_span(void *ctx, const struct procfs_map *m)
 {
     struct spans *s = ctx;
+    uint64_t bytes;
 
     if (m->inode != s->inode || m->dev_major != s->dev_major || m->dev_minor != s->dev_minor || m->writable)
         return true;
-    if (m->file_offset < MEMORY_FILE_MAX && m->end - m->start <= MEMORY_FILE_MAX - m->file_offset)
-        s->span[s->count++] = (struct span){m->start, m->end - m->start, m->file_offset};
+    bytes = m->end - m->start;
+    if (bytes <= MEMORY_FILE_MAX - s->bytes && m->file_offset <= MEMORY_FILE_MAX - bytes) {
+        s->span[s->count++] = (struct span){m->start, bytes, m->file_offset};
+        s->bytes += bytes;
+    }
     return s->count < MAPS_MAX;
 }
 
-/* Pages past the end of the file cannot be read: what comes before them is enough. */
+/* Pages past the end of the file cannot be read, nor can those of the PROT_NONE mappings old linkers leave
+ * between segments: what comes before them is enough. */
 static int copy_span(int fd, uint32_t pid, const struct span *span)
 {
     char bytes[CHUNK_BYTES];
@@ -65,7 +76,7 @@ static int copy_span(int fd, uint32_t pid, const struct span *span)
         ssize_t n = process_vm_readv((pid_t)pid, &to, 1, &from, 1, 0);
 
         if (n <= 0)
-            return done ? 0 : -1;
+            return errno == EFAULT ? 0 : -1;
         if (pwrite(fd, bytes, (size_t)n, (off_t)(span->offset + done)) != n)
             return -1;
         done += (uint64_t)n;
@@ -92,5 +103,7 @@ int memory_file_open(const struct wanted_file *w, struct stat *st, struct err *e
             return err_set(e, errno, "copy %s from memory", w->path);
     if (fstat(fd, st) < 0)
         return err_set(e, errno, "copy %s from memory", w->path);
+    if (st->st_size == 0)
+        return err_set(e, 0, "copy %s from memory: nothing can be read", w->path);
     return take_fd(&fd);
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../fixtures/forge_elf.h"
 #include "ringside/base.h"
 #include "ringside/image.h"
 #include "ringside/stats.h"
@@ -83,6 +84,28 @@ static struct image *map_build_id(struct fixture *x, const char *path, const voi
     struct image_ref ref = {.path = path, .pid = (uint32_t)getpid(), .build_id = id, .build_id_bytes = n};
 
     return images_map(x->images, &ref);
+}
+
+/* Writes a small ELF file with a build id of three bytes. */
+static void write_small_file(const char *path)
+{
+    static const uint8_t note[] = {4, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0, 0xaa, 0xbb, 0xcc, 0};
+    static struct forge forged;
+    struct forge_section s = {
+        .name = ".note.gnu.build-id", .type = SHT_NOTE, .bytes = note, .n = sizeof(note)};
+    CLOSE_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+
+    forge_elf(&forged, &s, false, 0);
+    assert_int_equal(write(fd, forged.file, forged.used), forged.used);
+}
+
+static void *map_page(const char *path, int protection)
+{
+    CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    void *at = mmap(NULL, 4096, protection, MAP_PRIVATE, fd, 0);
+
+    assert_ptr_not_equal(at, MAP_FAILED);
+    return at;
 }
 
 static struct elf_file own_file(void)
@@ -198,12 +221,7 @@ TEST(image__finds_a_deleted_file_by_its_mapping)
 
     set_up(&x, &usual);
     copy_self(x.path[0], 0);
-    {
-        CLOSE_FD int fd = open(x.path[0], O_RDONLY | O_CLOEXEC);
-
-        at = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
-    }
-    assert_ptr_not_equal(at, MAP_FAILED);
+    at = map_page(x.path[0], PROT_READ | PROT_EXEC);
     ref = ref_to(x.path[0]);
     ref.start = (uint64_t)(uintptr_t)at;
     ref.end = ref.start + 4096;
@@ -213,6 +231,48 @@ TEST(image__finds_a_deleted_file_by_its_mapping)
         assert_non_null(image_elf(x.images, i));
     else
         assert_true(image_elf(x.images, i) || image_error(i));
+    munmap(at, 4096);
+    tear_down(&x);
+}
+
+/* The mapping's end is not given right, so that /proc/PID/map_files leads nowhere, as for other users'
+ * processes.
+ */
+TEST(image__copies_from_memory_what_no_path_leads_to)
+{
+    struct fixture x;
+    struct image_ref ref = {.pid = (uint32_t)getpid(), .build_id = (const uint8_t *)"\xaa\xbb\xcc"};
+    void *at, *unreadable;
+
+    set_up(&x, &usual);
+    write_small_file(x.path[0]);
+    at = map_page(x.path[0], PROT_READ | PROT_EXEC);
+    unreadable = map_page(x.path[0], PROT_NONE);
+    assert_int_equal(unlink(x.path[0]), 0);
+    ref.build_id_bytes = 3;
+    ref.path = x.path[0];
+    ref.start = (uint64_t)(uintptr_t)at;
+    ref.end = ref.start + 8192;
+    assert_non_null(image_elf(x.images, images_map(x.images, &ref)));
+    munmap(at, 4096);
+    munmap(unreadable, 4096);
+    tear_down(&x);
+}
+
+TEST(image__takes_nothing_from_memory_that_shows_another_file_by_now)
+{
+    struct fixture x;
+    struct image_ref ref;
+    void *at;
+
+    set_up(&x, &usual);
+    write_small_file(x.path[0]);
+    at = map_page(x.path[0], PROT_READ | PROT_EXEC);
+    ref = ref_to(x.path[0]);
+    ref.inode++;
+    ref.start = (uint64_t)(uintptr_t)at;
+    ref.end = ref.start + 4096;
+    assert_null(image_elf(x.images, images_map(x.images, &ref)));
     munmap(at, 4096);
     tear_down(&x);
 }
@@ -383,6 +443,24 @@ TEST(image__closes_the_oldest_files_and_finds_them_again)
     copy_self(x.path[1], 2);
     assert_null(image_elf(x.images, second)); /* another file by now */
     assert_non_null(image_error(second));
+    tear_down(&x);
+}
+
+TEST(image__does_not_close_a_file_in_the_turn_of_a_forgotten_one)
+{
+    struct image_limits two_open = {.images = 100, .open_files = 2};
+    struct fixture x;
+    struct image *first, *second;
+
+    set_up(&x, &two_open);
+    copy_self(x.path[0], 0);
+    copy_self(x.path[1], 1);
+    image_unmapped(map(&x, x.path[0]));
+    assert_int_equal(images_trim(x.images, 0), 1);
+    first = map(&x, x.path[0]); /* has the forgotten one's id */
+    second = map(&x, x.path[1]);
+    assert_true(first->fd >= 0);
+    assert_true(second->fd >= 0);
     tear_down(&x);
 }
 
