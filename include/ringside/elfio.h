@@ -91,8 +91,6 @@ bool elf_section_find(const struct elf_file *f, const char *name, struct elf_sec
  * well.
  */
 bool elf_offset_to_vaddr(const struct elf_file *f, uint64_t offset, uint64_t *vaddr);
-/* File offset of an address that the file holds bytes for (not .bss); false when there is none. */
-bool elf_vaddr_to_offset(const struct elf_file *f, uint64_t vaddr, uint64_t *offset);
 
 /*
  * .gnu_debuglink: file name (borrowed) and CRC-32 of the separate debug file; false when absent or malformed.

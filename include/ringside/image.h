@@ -37,7 +37,7 @@ struct image {
     uint8_t build_id[BUILD_ID_MAX];
     uint8_t build_id_bytes;
     uint32_t mappings; /* how many mappings show it now */
-    bool used;         /* a stack of the current or the finishing period refers to it */
+    bool used;         /* stays known though nothing maps it: the profile's main binary */
     /* private to src/image: */
     int fd; /* -1: not open (any more) */
     uint8_t state;
@@ -49,7 +49,7 @@ struct image {
     struct cfi *cfi;
     struct cfi_counts counted; /* rows already in the statistics */
     struct err *error;         /* why it cannot be read */
-    void *symbols;             /* owned by the symbol module, see image_symbols_slot */
+    void *symbols;             /* the symbol module's; symbols_free() gets it before the image goes */
     void (*symbols_free)(void *symbols);
 };
 
@@ -110,12 +110,10 @@ bool image_offset_to_elf(struct images *t, struct image *i, uint64_t file_offset
 const uint8_t *image_code(struct images *t, struct image *i, uint64_t elf_addr, size_t want, size_t *have);
 
 /*
- * After a period was exported: forgets images that no mapping shows and no stack refers to (used == false),
- * the least lately mapped first, until at most keep images of files remain. Returns how many went; when not
- * 0, rules handed out before are gone.
+ * After a period was exported, when no stack refers to any image: forgets images that no mapping shows and
+ * that are not marked `used`, the least lately mapped first, until at most keep images of files remain.
+ * Returns how many went; when not 0, rules handed out before are gone.
  */
 uint32_t images_trim(struct images *t, uint32_t keep);
-/* Clears every `used` mark. */
-void images_mark_unused(struct images *t);
 
 #endif

@@ -206,16 +206,3 @@ bool elf_offset_to_vaddr(const struct elf_file *f, uint64_t offset, uint64_t *va
     *vaddr = s->vaddr + (offset - s->offset);
     return true;
 }
-
-bool elf_vaddr_to_offset(const struct elf_file *f, uint64_t vaddr, uint64_t *offset)
-{
-    for (uint32_t i = 0; i < f->segments; i++) {
-        const struct elf_segment *s = &f->segment[i];
-
-        if (vaddr >= s->vaddr && vaddr - s->vaddr < s->file_bytes) {
-            *offset = s->offset + (vaddr - s->vaddr);
-            return true;
-        }
-    }
-    return false;
-}

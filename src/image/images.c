@@ -433,10 +433,3 @@ uint32_t images_trim(struct images *t, uint32_t keep)
     free(idle);
     return forgotten;
 }
-
-void images_mark_unused(struct images *t)
-{
-    for (uint32_t id = 0; id < t->ids; id++)
-        if (t->image[id])
-            t->image[id]->used = false;
-}
