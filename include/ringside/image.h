@@ -16,7 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct err;
 struct stats;
 
 enum image_kind {
@@ -48,7 +47,6 @@ struct image {
     struct elf_file elf;
     struct cfi *cfi;
     struct cfi_counts counted; /* rows already in the statistics */
-    struct err *error;         /* why it cannot be read */
     void *symbols;             /* the symbol module's; symbols_free() gets it before the image goes */
     void (*symbols_free)(void *symbols);
 };
@@ -85,12 +83,8 @@ struct image *images_kernel(struct images *t);
 /* Borrowed; NULL for an id that is not in use. */
 struct image *images_get(const struct images *t, uint32_t id);
 
-/*
- * Parsed ELF file, reading it now if that has not been tried yet; NULL when it cannot be read (image_error
- * says why).
- */
+/* Parsed ELF file, borrowed; reads it now if that has not been tried yet. NULL when it cannot be read. */
 const struct elf_file *image_elf(struct images *t, struct image *i);
-const char *image_error(const struct image *i);
 
 /* Never NULL; a CFI_NONE rule when the image has none or cannot be read. Valid until images_trim() or
  * images_free(). */

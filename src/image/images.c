@@ -140,7 +140,6 @@ static void free_image(struct images *t, struct image *i)
     if (i->fd >= 0)
         close(i->fd);
     t->image[i->id] = NULL;
-    free(i->error);
     free(i->path);
     free(i);
 }
@@ -251,14 +250,10 @@ static void try_to_open(struct images *t, struct image *i, const struct image_re
     if (fd < 0 && w.pid && w.end)
         fd = memory_file_open(&w, &st, NULL);
     if (fd < 0) {
-        if (!i->error)
-            i->error = base_alloc(sizeof(*i->error));
-        *i->error = e;
+        log_debug(image, "%s: %s", i->path, e.text);
         i->state = IMAGE_STATE_UNOPENED;
         return;
     }
-    free(i->error);
-    i->error = NULL;
     i->state = IMAGE_STATE_NEW;
     i->bytes = (uint64_t)st.st_size;
     i->mtime_ns = stat_mtime_ns(&st);

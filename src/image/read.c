@@ -16,9 +16,6 @@
 
 static void fail(struct images *t, struct image *i, const struct err *e)
 {
-    if (!i->error)
-        i->error = base_alloc(sizeof(*i->error));
-    *i->error = *e;
     i->state = IMAGE_STATE_FAILED;
     stats_add(t->stats, STATS_IMAGES_FAILED, 1);
     log_debug(image, "%s: %s", i->path, e->text);
@@ -126,11 +123,6 @@ const struct elf_file *image_elf(struct images *t, struct image *i)
         images_index_build_id(t, i);
     }
     return &i->elf;
-}
-
-const char *image_error(const struct image *i)
-{
-    return i->error ? i->error->text : NULL;
 }
 
 /* Makes i->cfi; NULL when the file cannot be read. */

@@ -227,10 +227,7 @@ TEST(image__finds_a_deleted_file_by_its_mapping)
     ref.end = ref.start + 4096;
     assert_int_equal(unlink(x.path[0]), 0);
     i = images_map(x.images, &ref);
-    if (geteuid() == 0)
-        assert_non_null(image_elf(x.images, i));
-    else
-        assert_true(image_elf(x.images, i) || image_error(i));
+    assert_non_null(image_elf(x.images, i));
     munmap(at, 4096);
     tear_down(&x);
 }
@@ -286,7 +283,6 @@ TEST(image__refuses_a_file_that_is_not_the_one_mapped)
     copy_self(x.path[0], 0);
     i = map_build_id(&x, x.path[0], "01234567890123456789", 20);
     assert_null(image_elf(x.images, i));
-    assert_non_null(strstr(image_error(i), "3031323334"));
     assert_null(image_elf(x.images, i));
     assert_int_equal(stats_get(x.stats, STATS_IMAGES_FAILED), 1);
     assert_int_equal(image_rule(x.images, i, 0x1000)->cfa, CFI_NONE);
@@ -305,11 +301,10 @@ TEST(image__remembers_failures_and_tries_again_for_later_processes)
     ref.path = x.path[0]; /* not there yet */
     i = images_map(x.images, &ref);
     assert_null(image_elf(x.images, i));
-    assert_non_null(strstr(image_error(i), "No such file"));
+    assert_int_equal(stats_get(x.stats, STATS_IMAGES_FAILED), 1);
     assert_int_equal(rename(x.path[1], x.path[0]), 0);
     assert_true(images_map(x.images, &ref) == i);
     assert_non_null(image_elf(x.images, i));
-    assert_null(image_error(i));
     tear_down(&x);
 }
 
@@ -322,10 +317,10 @@ TEST(image__refuses_fifos_and_other_machines_without_hanging)
     assert_int_equal(mkfifo(x.path[0], 0600), 0);
     i = map(&x, x.path[0]);
     assert_null(image_elf(x.images, i));
-    assert_non_null(strstr(image_error(i), "regular"));
+    assert_int_equal(stats_get(x.stats, STATS_IMAGES_OPENED), 0);
     i = map(&x, "/etc/passwd");
     assert_null(image_elf(x.images, i));
-    assert_non_null(image_error(i));
+    assert_int_equal(stats_get(x.stats, STATS_IMAGES_FAILED), 2);
     tear_down(&x);
 }
 
@@ -442,7 +437,7 @@ TEST(image__closes_the_oldest_files_and_finds_them_again)
     assert_int_equal(unlink(x.path[1]), 0);
     copy_self(x.path[1], 2);
     assert_null(image_elf(x.images, second)); /* another file by now */
-    assert_non_null(image_error(second));
+    assert_int_equal(stats_get(x.stats, STATS_IMAGES_FAILED), 1);
     tear_down(&x);
 }
 
