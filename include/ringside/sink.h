@@ -20,17 +20,18 @@ struct sink_naming {
 
 /*
  * path naming a folder (it exists as one, or ends in '/': then it is made) gets
- * SERVICE-TIME-PIDpid-NUMBER.pb.gz files that sort by time; anything else is the one file itself, replaced
- * atomically. Checks now that it can be written, leaving nothing behind.
+ * SERVICE-TIME-pidPID-NUMBER.pb.gz files that sort by time; a device or pipe gets the bytes as they come, at
+ * the end of what is there; anything else is the one file itself, replaced atomically. Checks now that it can
+ * be written, and leaves nothing behind but a folder it made.
+ *
+ * Returns a sink of the caller's, for sink_close(), or NULL with *e. Names are copied, the folder is held
+ * open: a later chdir() does not matter.
  */
 struct sink *sink_open(const char *path, const struct sink_naming *naming, struct err *e);
 void sink_close(struct sink *s);
 bool sink_is_folder(const struct sink *s);
 /* Whether -O path means the single-file shape; asks the file system, opens nothing. */
 bool sink_path_is_folder(const char *path);
-
-/* Set before the first profile when it was not known at opening. */
-void sink_set_pid(struct sink *s, uint32_t pid);
 
 /* A finished profile: `fill` writes its bytes to what it is given, once. */
 struct sink_profile {

@@ -90,8 +90,8 @@ static int open_stream(struct sink *s, const char *path, struct err *e)
 
     s->shape = SINK_STREAM;
     /* Not blocking here: a pipe nobody reads would hold up the start for ever; this way it is ENXIO
-     * (fifo(7)). */
-    s->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+     * (fifo(7)). Appending: /dev/stdout may be a file, which opens anew at its start, over what is there. */
+    s->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (s->fd < 0)
         return err_set(e, errno, "output %s", path);
     flags = fcntl(s->fd, F_GETFL);
@@ -200,11 +200,6 @@ void sink_close(struct sink *s)
 bool sink_is_folder(const struct sink *s)
 {
     return s->shape == SINK_FOLDER;
-}
-
-void sink_set_pid(struct sink *s, uint32_t pid)
-{
-    s->pid = pid;
 }
 
 /* ---- one profile ---- */

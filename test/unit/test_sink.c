@@ -122,13 +122,12 @@ TEST(sink__names_files_by_service_time_pid_and_number)
     s = open_at(at.dir);
     assert_true(sink_is_folder(s));
     assert_int_equal(entries(at.dir), 0);
-    sink_set_pid(s, 77);
     assert_int_equal(put(s, "one", path), 0);
-    snprintf(want, sizeof(want), "%s/my_service_x-20261128T114000Z-pid77-0001.pb.gz", at.dir);
+    snprintf(want, sizeof(want), "%s/my_service_x-20261128T114000Z-pid1234-0001.pb.gz", at.dir);
     assert_string_equal(path, want);
     holds(path, "one");
     assert_int_equal(put(s, "two", path), 0);
-    assert_non_null(strstr(path, "-pid77-0002.pb.gz"));
+    assert_non_null(strstr(path, "-pid1234-0002.pb.gz"));
     assert_int_equal(entries(at.dir), 2);
     sink_close(s);
     place_remove(&at);
@@ -355,6 +354,28 @@ TEST(sink__writes_straight_into_devices_and_pipes)
     assert_memory_equal(text, "through", 7);
     sink_close(s);
     close(reader);
+    place_remove(&at);
+}
+
+TEST(sink__adds_to_the_file_that_an_open_descriptor_means)
+{
+    struct place at;
+    char path[64], link_path[PATH_BYTES] = "x";
+    struct sink *s;
+    int fd;
+
+    place_make(&at, "output");
+    fd = open(at.path, O_CREAT | O_WRONLY, 0600);
+    assert_int_equal(write(fd, "printed before, ", 16), 16);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd); /* what /dev/stdout is */
+    s = open_at(path);
+    assert_int_equal(put(s, "one, ", link_path), 0);
+    assert_string_equal(link_path, "");
+    assert_int_equal(put(s, "two", NULL), 0);
+    holds(at.path, "printed before, one, two");
+    assert_int_equal(entries(at.dir), 1);
+    sink_close(s);
+    close(fd);
     place_remove(&at);
 }
 
