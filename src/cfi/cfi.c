@@ -47,7 +47,6 @@ struct cfi *cfi_new(const struct elf_file *file, const struct cfi_limits *limits
     c->base = lowest_code(file);
     rows_init(&c->rows, limits->rows);
     rules_init(&c->rules, limits->rules);
-    eval_init(&c->eval);
     index_open_eh_frame(&c->eh_frame, file);
     return c;
 }

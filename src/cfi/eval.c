@@ -11,12 +11,6 @@
 
 #define ALL_REGISTERS ((1ULL << ARCH_REG_COUNT) - 1)
 
-void eval_init(struct eval *v)
-{
-    *v = (struct eval){0};
-    elf_version(EV_CURRENT);
-}
-
 void eval_release(struct eval *v)
 {
     for (size_t i = 0; i < ARRAY_LEN(v->cie); i++)

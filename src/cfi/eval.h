@@ -28,7 +28,7 @@ struct eval {
     struct rules_draft *draft; /* the last result */
 };
 
-void eval_init(struct eval *v);
+/* All zero is one that holds nothing. The caller has set libelf's version (elf_version). */
 void eval_release(struct eval *v);
 
 /*
