@@ -132,6 +132,7 @@ static void scan(struct index *x, const struct elf_file *file)
         return;
     qsort(x->own, x->count, sizeof(*x->own), compare_entries);
     take_samples(x);
+    elf_drop_pages(file); /* the whole section was touched */
 }
 
 void index_open_eh_frame(struct index *x, const struct elf_file *file)

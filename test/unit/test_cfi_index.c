@@ -5,8 +5,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "../../src/cfi/index.h"
+#include "../fixtures/forge_elf.h"
 #include "ringside/base.h"
 #include "ringside/elfio.h"
 
@@ -173,4 +175,29 @@ TEST(cfi_index__answers_around_the_address_when_the_file_was_written_to)
         put_start(&t, i, (int32_t)(hash_u64(i) % (16 * LINES)));
     check_any_order(&t);
     table_release(&t);
+}
+
+/* Anonymous memory in a file's place: what is given back reads as zeros. */
+TEST(cfi_index__gives_the_pages_of_a_scanned_section_back)
+{
+    /* a CIE, and the FDE of 16 bytes from FORGE_CODE on (0x500000) */
+    static const uint8_t frames[] = {20,   0, 0, 0,    0, 0, 0,  0,  1, 'z', 'R', 0,  1, 0x78, 0x10, 1, 0,
+                                     12,   7, 8, 0x90, 1, 0, 0,  21, 0, 0,   0,   28, 0, 0,    0,    0, 0,
+                                     0x50, 0, 0, 0,    0, 0, 16, 0,  0, 0,   0,   0,  0, 0,    0};
+    struct forge_section s = {
+        .name = ".eh_frame", .type = SHT_PROGBITS, .bytes = frames, .n = sizeof(frames)};
+    struct forge *forged =
+        mmap(NULL, sizeof(*forged), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct index index;
+    struct elf_file f;
+
+    assert_true(forged != MAP_FAILED);
+    forge_elf(forged, &s, false, 0);
+    assert_int_equal(elf_from_memory(&f, forged->file, forged->used, NULL), 0);
+    f.mapped = true;
+    index_open_eh_frame(&index, &f);
+    assert_int_equal(index.count, 1);
+    assert_int_equal(forged->file[0], 0);
+    index_release(&index);
+    munmap(forged, sizeof(*forged));
 }
