@@ -17,6 +17,13 @@
 
 #define OPTIONS (DMGL_PARAMS | DMGL_ANSI | DMGL_RET_DROP)
 
+/*
+ * libiberty's own limit refuses C++ names of more than 1024 bytes, which templates of templates do have
+ * (cp-demangle.c, d_demangle_callback). Ours is READABLE_MAX: whatever the name, that takes at most 0.9 MB of
+ * stack. Rust's demangler limits depth rather than length, and keeps that.
+ */
+#define OPTIONS_CXX (OPTIONS | DMGL_NO_RECURSE_LIMIT)
+
 struct text {
     char *out;
     size_t used;
@@ -40,7 +47,7 @@ static void add_piece(const char *piece, size_t n, void *ctx)
 typedef int (*demangler)(const char *linked, int options, demangle_callbackref add, void *ctx);
 
 /* What comes out of valid UTF-8 is valid too, unless it is cut. */
-static bool run(demangler with, const char *linked, char *out)
+static bool run(demangler with, int options, const char *linked, char *out)
 {
     struct text t = {.out = out, .used = 0};
 
@@ -49,7 +56,7 @@ static bool run(demangler with, const char *linked, char *out)
         utf8_clean(out); /* the cut may go through a character */
         return true;
     }
-    return with(linked, OPTIONS, add_piece, &t) != 0 && t.used > 0;
+    return with(linked, options, add_piece, &t) != 0 && t.used > 0;
 }
 
 /* In the older mangling the last part is a hash of 17 characters, the first an h: without one, the demangler
@@ -66,7 +73,7 @@ bool readable_name(const char *linked, char out[READABLE_MAX])
     if ((!rust && !itanium) || strnlen(linked, READABLE_MAX) == READABLE_MAX)
         return false;
     /* Rust's older mangling looks like C++ but for a hash at its end: its demangler must look first. */
-    if (may_be_rust(linked) && run(rust_demangle_callback, linked, out))
+    if (may_be_rust(linked) && run(rust_demangle_callback, OPTIONS, linked, out))
         return true;
-    return itanium && run(cplus_demangle_v3_callback, linked, out);
+    return itanium && run(cplus_demangle_v3_callback, OPTIONS_CXX, linked, out);
 }

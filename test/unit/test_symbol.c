@@ -346,6 +346,38 @@ TEST(symbol__leaves_other_names_alone)
           NULL); /* found by fuzzing: prints an empty piece */
 }
 
+TEST(symbol__demangles_cxx_names_of_any_length_up_to_the_limit)
+{
+    char linked[READABLE_MAX], want[READABLE_MAX], *from = linked, *to = want;
+
+    from += sprintf(from, "_ZN");
+    for (int i = 0; i < 300; i++) {
+        from += sprintf(from, "10a_template");
+        to += sprintf(to, "a_template::");
+    }
+    strcpy(from, "1fEv");
+    strcpy(to, "f()");
+    reads(linked, want);
+}
+
+/* Each of these recurses once for a byte or two. */
+TEST(symbol__survives_names_that_nest_as_deep_as_they_are_long)
+{
+    static const char *const nested[][2] = {{"_Z1f", "P"},   {"_Z1f", "F"},    {"_Z", "Z"},
+                                            {"_Z1f", "1aI"}, {"_Z1fIX", "ng"}, {"_RMC1a", "S"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(nested); i++) {
+        char linked[READABLE_MAX], out[READABLE_MAX];
+        size_t n = strlen(strcpy(linked, nested[i][0])), part = strlen(nested[i][1]);
+
+        for (; n + part < sizeof(linked) - 1; n += part)
+            strcpy(linked + n, nested[i][1]);
+        strcpy(linked + n, "i");
+        if (readable_name(linked, out))
+            assert_in_range(strlen(out), 1, READABLE_MAX - 1);
+    }
+}
+
 TEST(symbol__cuts_names_that_expand_without_end)
 {
     char linked[READABLE_MAX], out[READABLE_MAX], *at = linked;
