@@ -1,6 +1,7 @@
 /*
  * test_elfio.c - ELF headers read from real files, forged ones, and ones cut short
  */
+#include "open_elf.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -15,16 +16,6 @@
 #include "../fixtures/forge_elf.h"
 #include "ringside/base.h"
 #include "ringside/elfio.h"
-
-static void open_file(const char *path, struct elf_file *f)
-{
-    CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct err e = {0};
-
-    assert_true(fd >= 0);
-    if (elf_open(f, fd, &e) < 0)
-        fail_msg("%s: %s", path, e.text);
-}
 
 struct own_notes {
     uint8_t id[64];
@@ -62,7 +53,7 @@ TEST(elfio__reads_the_build_id_the_loader_sees)
     struct own_notes own = {0};
 
     dl_iterate_phdr(take_own_build_id, &own);
-    open_file("/proc/self/exe", &f);
+    open_elf("/proc/self/exe", &f);
     assert_int_equal(f.build_id_bytes, own.bytes);
     assert_memory_equal(f.build_id, own.id, own.bytes);
     assert_true(f.segments >= 2);
@@ -77,7 +68,7 @@ TEST(elfio__finds_sections_by_name_and_skips_those_without_contents)
     struct elf_file f;
     uint64_t vaddr;
 
-    open_file("/proc/self/exe", &f);
+    open_elf("/proc/self/exe", &f);
     assert_true(elf_section_find(&f, ".text", &s));
     assert_true(f.entry >= s.vaddr && f.entry < s.vaddr + s.bytes);
     assert_true(elf_offset_to_vaddr(&f, s.offset, &vaddr));
@@ -168,7 +159,7 @@ TEST(elfio__survives_a_file_cut_at_any_length)
     const char *name;
     uint32_t crc;
 
-    open_file("/proc/self/exe", &whole);
+    open_elf("/proc/self/exe", &whole);
     for (size_t n = 0; n < whole.bytes; n += n < 8192 ? 1 : 4093) {
         uint8_t *cut = base_alloc(n); /* of its own, so that a sanitizer sees the end */
 
@@ -199,7 +190,7 @@ static int copy_self(void)
     int fd = memfd_create("copy", MFD_CLOEXEC);
     struct elf_file self;
 
-    open_file("/proc/self/exe", &self);
+    open_elf("/proc/self/exe", &self);
     assert_int_equal(write(fd, self.data, self.bytes), self.bytes);
     elf_release(&self);
     return fd;
@@ -224,7 +215,7 @@ TEST(elfio__reads_dropped_pages_again)
     struct elf_file f;
     uint64_t before, after;
 
-    open_file("/proc/self/exe", &f);
+    open_elf("/proc/self/exe", &f);
     before = hash_bytes(f.data, f.bytes);
     elf_drop_pages(&f);
     after = hash_bytes(f.data, f.bytes);

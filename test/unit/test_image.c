@@ -1,6 +1,7 @@
 /*
  * test_image.c - identity of mapped files, through deletion, replacement and the limits
  */
+#include "open_elf.h"
 #include "unit.h"
 
 #include <fcntl.h>
@@ -22,6 +23,7 @@ static const struct image_limits usual = {
 struct fixture {
     struct stats *stats;
     struct images *images;
+    struct elf_file own; /* this program */
     char dir[64];
     char path[2][96];
 };
@@ -30,6 +32,7 @@ static void set_up(struct fixture *x, const struct image_limits *limits)
 {
     x->stats = stats_new();
     x->images = images_new(limits, x->stats);
+    open_elf("/proc/self/exe", &x->own);
     snprintf(x->dir, sizeof(x->dir), "/tmp/ringside-image-XXXXXX");
     assert_non_null(mkdtemp(x->dir));
     for (int i = 0; i < 2; i++)
@@ -40,6 +43,7 @@ static void tear_down(struct fixture *x)
 {
     images_free(x->images);
     stats_free(x->stats);
+    elf_release(&x->own);
     for (int i = 0; i < 2; i++)
         unlink(x->path[i]);
     assert_int_equal(rmdir(x->dir), 0);
@@ -79,6 +83,13 @@ static struct image *map(struct fixture *x, const char *path)
     return images_map(x->images, &ref);
 }
 
+/* A copy of this program under path[0], mapped. */
+static struct image *map_copy(struct fixture *x)
+{
+    copy_self(x->path[0], 0);
+    return map(x, x->path[0]);
+}
+
 static struct image *map_build_id(struct fixture *x, const char *path, const void *id, uint8_t n)
 {
     struct image_ref ref = {.path = path, .pid = (uint32_t)getpid(), .build_id = id, .build_id_bytes = n};
@@ -108,31 +119,20 @@ static void *map_page(const char *path, int protection)
     return at;
 }
 
-static struct elf_file own_file(void)
-{
-    CLOSE_FD int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    struct elf_file f;
-
-    assert_int_equal(elf_open(&f, fd, NULL), 0);
-    return f;
-}
-
 TEST(image__finds_a_known_build_id_without_a_file)
 {
     struct fixture x;
-    struct elf_file own = own_file();
     struct image *first, *second;
 
     set_up(&x, &usual);
     copy_self(x.path[0], 0);
-    first = map_build_id(&x, x.path[0], own.build_id, own.build_id_bytes);
-    second = map_build_id(&x, "/no/such/file", own.build_id, own.build_id_bytes);
+    first = map_build_id(&x, x.path[0], x.own.build_id, x.own.build_id_bytes);
+    second = map_build_id(&x, "/no/such/file", x.own.build_id, x.own.build_id_bytes);
     assert_true(first == second);
     assert_int_equal(first->mappings, 2);
     assert_int_equal(stats_get(x.stats, STATS_IMAGES_OPENED), 1);
     assert_string_equal(first->path, x.path[0]);
     assert_non_null(image_elf(x.images, first));
-    elf_release(&own);
     tear_down(&x);
 }
 
@@ -142,12 +142,10 @@ TEST(image__knows_files_by_device_and_inode)
     struct image *first;
 
     set_up(&x, &usual);
-    copy_self(x.path[0], 0);
-    first = map(&x, x.path[0]);
+    first = map_copy(&x);
     assert_int_equal(rename(x.path[0], x.path[1]), 0);
     assert_true(map(&x, x.path[1]) == first);
-    copy_self(x.path[0], 0);
-    assert_true(map(&x, x.path[0]) != first);
+    assert_true(map_copy(&x) != first);
     tear_down(&x);
 }
 
@@ -157,8 +155,7 @@ TEST(image__sees_a_file_overwritten_while_nobody_had_it_mapped)
     struct image *first;
 
     set_up(&x, &usual);
-    copy_self(x.path[0], 0);
-    first = map(&x, x.path[0]);
+    first = map_copy(&x);
     image_unmapped(first);
     assert_true(map(&x, x.path[0]) == first);
     image_unmapped(first);
@@ -170,17 +167,14 @@ TEST(image__sees_a_file_overwritten_while_nobody_had_it_mapped)
 TEST(image__learns_the_build_id_when_it_reads_the_file)
 {
     struct fixture x;
-    struct elf_file own = own_file();
     struct image *i;
 
     set_up(&x, &usual);
-    copy_self(x.path[0], 0);
-    i = map(&x, x.path[0]);
+    i = map_copy(&x);
     assert_int_equal(i->build_id_bytes, 0);
     assert_non_null(image_elf(x.images, i));
-    assert_int_equal(i->build_id_bytes, own.build_id_bytes);
-    assert_true(map_build_id(&x, "/elsewhere", own.build_id, own.build_id_bytes) == i);
-    elf_release(&own);
+    assert_int_equal(i->build_id_bytes, x.own.build_id_bytes);
+    assert_true(map_build_id(&x, "/elsewhere", x.own.build_id, x.own.build_id_bytes) == i);
     tear_down(&x);
 }
 
@@ -190,8 +184,7 @@ TEST(image__reads_a_file_deleted_after_it_was_mapped)
     struct image *i;
 
     set_up(&x, &usual);
-    copy_self(x.path[0], 0);
-    i = map(&x, x.path[0]);
+    i = map_copy(&x);
     assert_int_equal(unlink(x.path[0]), 0);
     assert_non_null(image_elf(x.images, i));
     assert_true(i->fd < 0); /* the mapping holds it now */
@@ -201,14 +194,13 @@ TEST(image__reads_a_file_deleted_after_it_was_mapped)
 TEST(image__finds_its_own_program_deleted_or_not)
 {
     struct fixture x;
-    struct elf_file own = own_file();
     struct image *i;
 
     set_up(&x, &usual);
-    i = map_build_id(&x, "/gone/program (deleted)", own.build_id, own.build_id_bytes); /* by /proc/PID/exe */
+    i = map_build_id(&x, "/gone/program (deleted)", x.own.build_id,
+                     x.own.build_id_bytes); /* by /proc/PID/exe */
     assert_string_equal(i->path, "/gone/program");
     assert_non_null(image_elf(x.images, i));
-    elf_release(&own);
     tear_down(&x);
 }
 
@@ -387,8 +379,7 @@ TEST(image__gives_rules_and_code_of_the_running_program)
     size_t have;
 
     set_up(&x, &usual);
-    copy_self(x.path[0], 0);
-    i = map(&x, x.path[0]);
+    i = map_copy(&x);
     f = image_elf(x.images, i);
     assert_int_equal(image_rule(x.images, i, f->entry)->cfa, CFI_END);
     assert_int_equal(image_rule(x.images, i, f->entry + 1)->cfa, CFI_END);
