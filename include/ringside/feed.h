@@ -99,8 +99,8 @@ struct feed_ops {
      */
     void (*finish)(struct feed *f);
     /*
-     * The caller is away from now on (true) for longer than records may wait, or back (false), which must come
-     * before any other call. NULL where nothing is lost by waiting.
+     * The caller is away from now on (true) for longer than records may wait, or back (false), which must
+     * come before any other call. NULL where nothing is lost by waiting.
      */
     void (*keep)(struct feed *f, bool away);
     void (*totals)(struct feed *f, struct feed_totals *out);

@@ -49,9 +49,15 @@ struct launch_message {
     int fds[LAUNCH_FDS_MAX]; /* close-on-exec, owned by the caller */
     uint32_t fd_count;
 };
-/* 1: a message; 0: the other side closed (exec happened, or it died); -1: error or time-out (timeout_ms < 0:
- * forever). */
+/*
+ * 1: a message; 0: the other side closed (exec happened, or it died); -1 with *e: error or time-out
+ * (timeout_ms < 0: forever). A message whose descriptors do not all fit into this process is an error, and
+ * none is left.
+ */
 int launch_receive(int socket, struct launch_message *out, int timeout_ms, struct err *e);
+
+/* Likewise, but only tells the kind and leaves the message to whoever shares the socket. */
+int launch_peek(int socket, enum launch_kind *kind, int timeout_ms, struct err *e);
 
 /* A pair of connected sockets that keep message boundaries, both close-on-exec. */
 int launch_socketpair(int pair[2], struct err *e);

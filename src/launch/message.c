@@ -93,6 +93,41 @@ static void take_fds(struct msghdr *message, struct launch_message *out)
     }
 }
 
+static void close_fds(struct launch_message *m)
+{
+    while (m->fd_count)
+        close(m->fds[--m->fd_count]);
+}
+
+/* recvmsg, but for what interrupts it. */
+static ssize_t receive(int socket, struct msghdr *message, int flags)
+{
+    ssize_t n;
+
+    do {
+        /* ECONNRESET says once that the other side closed without reading all we sent (net/unix/af_unix.c,
+         * unix_release_sock); what it said before is still to come. */
+        n = recvmsg(socket, message, flags);
+    } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+    return n;
+}
+
+int launch_peek(int socket, enum launch_kind *kind, int timeout_ms, struct err *e)
+{
+    char first = 0;
+    struct iovec part = {.iov_base = &first, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t n;
+
+    if (wait_readable(socket, timeout_ms, e) < 0)
+        return -1;
+    n = receive(socket, &message, MSG_PEEK);
+    if (n < 0)
+        return err_set(e, errno, "look at the other side of the hand-over");
+    *kind = (enum launch_kind)first;
+    return n > 0;
+}
+
 int launch_receive(int socket, struct launch_message *out, int timeout_ms, struct err *e)
 {
     char first = 0;
@@ -106,14 +141,17 @@ int launch_receive(int socket, struct launch_message *out, int timeout_ms, struc
     out->fd_count = 0;
     if (wait_readable(socket, timeout_ms, e) < 0)
         return -1;
-    do {
-        n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && errno != ECONNRESET)
+    n = receive(socket, &message, MSG_CMSG_CLOEXEC);
+    if (n < 0)
         return err_set(e, errno, "receive from the other side of the hand-over");
-    if (n <= 0)
+    if (n == 0)
         return 0;
     take_fds(&message, out);
+    if (message.msg_flags & MSG_CTRUNC) {
+        /* Descriptors beyond RLIMIT_NOFILE are dropped without an error (net/core/scm.c, scm_detach_fds). */
+        close_fds(out);
+        return err_set(e, EMFILE, "receive descriptors from the other side of the hand-over (ulimit -n)");
+    }
     out->kind = (enum launch_kind)first;
     out->bytes = (size_t)n - 1;
     return 1;

@@ -62,13 +62,14 @@ static int send_rings(int socket, const struct hello *hello, const int *fds, str
     return 0;
 }
 
+/* What the profiler says stays where it is: in the parent shape the parent wants to hear it, too. */
 static int await_ready(int socket, uint32_t timeout_ms, struct err *e)
 {
-    struct launch_message m;
-    int got = launch_receive(socket, &m, (int)timeout_ms, e);
+    enum launch_kind kind; /* LAUNCH_READY, or LAUNCH_DONE after a message that says why */
+    int got = launch_peek(socket, &kind, (int)timeout_ms, e);
 
     if (got == 0)
-        return err_set(e, 0, "the profiler ended"); /* it has said why */
+        return err_set(e, 0, "the profiler ended");
     return got < 0 ? -1 : 0;
 }
 
@@ -126,7 +127,7 @@ static void await_profile(int socket, uint64_t command_cpu_ns)
     int got;
 
     launch_send(socket, &finish, NULL);
-    /* A READY the command did not wait for may still lie there. */
+    /* LAUNCH_READY still lies there. */
     do {
         got = launch_receive(socket, &m, PROFILE_TIMEOUT_MS, &e);
     } while (got > 0 && m.kind != LAUNCH_DONE);

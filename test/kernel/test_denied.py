@@ -4,7 +4,7 @@ import errno
 import os
 import resource
 
-from harness import (ORDINARY, KernelTest, Profile, can_profile, each_user, main, new_folder, python3, require,
+from harness import (ORDINARY, USERS, KernelTest, Profile, can_profile, each_user, main, new_folder, python3, require,
                      ringside, run, tool, wait_profilers_gone)
 
 
@@ -27,6 +27,20 @@ class Denied(KernelTest):
     def test_silence_when_asked_for(self):
         result = run([tool("helper_deny_perf"), errno.EPERM, ringside(), "-O", "x.pb.gz", "-o", "disabled", "true"])
         self.assertEqual((result.status, result.err), (0, ""))
+
+
+class Descriptors(KernelTest):
+    def test_profile_or_message_however_few_there_may_be(self):
+        """One per processor is needed on either side, and some for files: whichever is the first to be missing."""
+        require("perf", can_profile(ORDINARY), "an ordinary user may not profile here")
+        for limit in range(6, len(os.sched_getaffinity(0)) + 12):
+            for user in USERS:
+                with self.subTest(limit=limit, user=user.name):
+                    output = new_folder(user) / "cpu.pb.gz"
+                    result = run([ringside(), "-O", output, "sh", "-c", "echo ran; exit 4"], user,
+                                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+                    self.assertEqual((result.status, result.out), (4, "ran\n"), result)
+                    self.assertEqual(len(result.err.splitlines()), 0 if output.exists() else 1, result)
 
 
 class MemoryLock(KernelTest):

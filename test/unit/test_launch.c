@@ -4,9 +4,11 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +43,52 @@ TEST(message__carries_data_and_descriptors)
     close(pair[0]);
     assert_int_equal(launch_receive(pair[1], &m, 1000, &e), 0); /* closed, not an error */
     close(pair[1]);
+}
+
+TEST(message__arrives_from_a_side_that_closed_without_listening)
+{
+    int pair[2];
+    static struct launch_message m;
+    enum launch_kind kind;
+    struct err e;
+
+    assert_int_equal(launch_socketpair(pair, &e), 0);
+    assert_int_equal(launch_say(pair[0], LAUNCH_FINISH), 0);
+    assert_int_equal(launch_say(pair[1], LAUNCH_DONE), 0);
+    close(pair[1]);
+    assert_int_equal(launch_peek(pair[0], &kind, 1000, &e), 1);
+    assert_int_equal(kind, LAUNCH_DONE);
+    assert_int_equal(launch_receive(pair[0], &m, 1000, &e), 1);
+    assert_int_equal(m.kind, LAUNCH_DONE);
+    assert_int_equal(launch_receive(pair[0], &m, 1000, &e), 0);
+    assert_int_equal(launch_peek(pair[0], &kind, 1000, &e), 0);
+    close(pair[0]);
+}
+
+TEST(message__whose_descriptors_do_not_fit_is_an_error)
+{
+    int pair[2], pipes[2], next_free;
+    struct launch_outgoing hello = {.kind = LAUNCH_RINGS, .fds = pipes, .fd_count = 2};
+    static struct launch_message m;
+    struct rlimit limit, low;
+    struct err e;
+
+    assert_int_equal(launch_socketpair(pair, &e), 0);
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(launch_send(pair[0], &hello, &e), 0);
+    next_free = dup(pair[0]);
+    close(next_free);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    low = (struct rlimit){.rlim_cur = (rlim_t)next_free + 1, .rlim_max = limit.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &low);
+    assert_int_equal(launch_receive(pair[1], &m, 1000, &e), -1);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    assert_int_equal(e.code, EMFILE);
+    assert_int_equal(fcntl(next_free, F_GETFD), -1); /* nor is the one that did fit left behind */
+    for (int i = 0; i < 2; i++) {
+        close(pair[i]);
+        close(pipes[i]);
+    }
 }
 
 TEST(message__gives_up_after_its_time)
