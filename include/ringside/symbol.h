@@ -44,8 +44,10 @@ void symbols_resolve(struct symbols *s, struct image *image, const uint64_t *add
 /* True when this image was asked for names and has a table (what a mapping's has_functions says). */
 bool symbols_have(const struct symbols *s, const struct image *image);
 
-/* Ends an export: forgets names when more than three quarters of the cap are in use, the longest unasked
- * first. Before images_trim(). */
+/*
+ * Ends an export: forgets images' names while more than three quarters of the cap are in use, those this
+ * export did not ask for first; all of them when there was no room for some. Before images_trim().
+ */
 void symbols_trim(struct symbols *s);
 
 #endif

@@ -14,7 +14,7 @@ struct symbol_ref;
 /* Shared by the names of all images. */
 struct names_budget {
     size_t used, max; /* bytes */
-    uint64_t refused; /* names there was no room for */
+    uint64_t refused; /* names there was no room for in this export */
 };
 
 /* Every address of [from, last] has this name, or is known to have none. */

@@ -30,7 +30,7 @@ struct image_names {
     struct image_names *next, **link; /* in owner->first */
     struct names names;
     struct kernel kernel; /* of the kernel's image */
-    uint64_t asked_at;    /* export in which it was asked last */
+    uint64_t asked_at;    /* symbols.exports when it was asked last */
     bool looked;          /* its file was looked at */
     bool have;            /* and has a table */
     bool no_debug;        /* it has no separate debug file */
@@ -42,7 +42,7 @@ struct symbols {
     struct stats *stats;
     struct image_names *first;
     struct names_budget budget;
-    uint64_t export;
+    uint64_t exports; /* finished so far */
 };
 
 /* ---- life ---- */
@@ -118,8 +118,13 @@ static void copy_linked(const struct batch_slot *slot, char out[READABLE_MAX])
 
 static void add_plt(char text[READABLE_MAX])
 {
-    size_t n = MIN_OF(strlen(text), READABLE_MAX - sizeof("@plt"));
+    size_t n = strlen(text), room = READABLE_MAX - sizeof("@plt");
 
+    if (n > room) {
+        n = room;
+        text[n] = '\0';
+        utf8_clean(text); /* the cut may go through a character */
+    }
     strcpy(text + n, "@plt");
 }
 
@@ -281,7 +286,7 @@ void symbols_resolve(struct symbols *s, struct image *image, const uint64_t *add
     if (image->kind == IMAGE_ANON || n == 0)
         return;
     names = names_of(s, image);
-    names->asked_at = s->export;
+    names->asked_at = s->exports;
     if (!names->looked || names->have)
         learn(names, addrs, n);
     for (uint32_t i = 0; i < n; i++) {
@@ -301,20 +306,25 @@ bool symbols_have(const struct symbols *s, const struct image *image)
     return n && n->owner == s && n->have;
 }
 
-static void forget_asked_before(struct symbols *s, uint64_t export)
+/* Down to so many bytes: those that were last asked before so many exports were finished. */
+static void forget_asked_before(struct symbols *s, uint64_t exports, size_t keep)
 {
     struct image_names *next;
 
-    for (struct image_names *n = s->first; n && s->budget.used > s->budget.max / 4 * 3; n = next) {
+    for (struct image_names *n = s->first; n && s->budget.used > keep; n = next) {
         next = n->next;
-        if (n->asked_at < export)
+        if (n->asked_at < exports)
             image_names_free(n);
     }
 }
 
 void symbols_trim(struct symbols *s)
 {
-    forget_asked_before(s, s->export);
-    forget_asked_before(s, s->export + 1);
-    s->export ++;
+    /* What was refused may be larger than a quarter: an image's intervals are one array, which doubles. */
+    size_t keep = s->budget.refused ? 0 : s->budget.max / 4 * 3;
+
+    forget_asked_before(s, s->exports, keep);
+    s->exports++;
+    forget_asked_before(s, s->exports, keep);
+    s->budget.refused = 0;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../src/symbol/batch.h"
+#include "../fixtures/forge_symbols.h"
 #include "ringside/base.h"
 #include "ringside/image.h"
 #include "ringside/stats.h"
@@ -130,13 +131,13 @@ TEST(symbol__leaves_addresses_unnamed_when_the_cap_is_reached)
 {
     struct symbols_config config = {.table_bytes = 2000};
     struct symbol_ref names[400];
-    uint64_t addrs[400], at = file_addr((const void *)a_static_function_of_this_program) & ~0xfffULL;
+    uint64_t addrs[400], own = file_addr((const void *)a_static_function_of_this_program);
     uint32_t named = 0;
     struct image *image;
     struct bench b;
 
     for (uint32_t i = 0; i < ARRAY_LEN(addrs); i++)
-        addrs[i] = at + i * 16;
+        addrs[i] = (own & ~0xfffULL) + i * 16;
     bench_make(&b, &config);
     image = map_file(&b, "/proc/self/exe");
     symbols_resolve(b.symbols, image, addrs, ARRAY_LEN(addrs), names);
@@ -144,9 +145,48 @@ TEST(symbol__leaves_addresses_unnamed_when_the_cap_is_reached)
         named += names[i].name != NULL;
     assert_in_range(named, 1, ARRAY_LEN(addrs) - 1);
     symbols_trim(b.symbols); /* full: makes room */
-    symbols_resolve(b.symbols, image, &addrs[399], 1, names);
-    symbols_trim(b.symbols);
-    symbols_resolve(b.symbols, image, addrs, 1, names);
+    symbols_resolve(b.symbols, image, &own, 1, names);
+    assert_string_equal(names[0].name, "a_static_function_of_this_program");
+    bench_release(&b);
+}
+
+/* f(x, x, x, x), each x 1021 bytes: two more than have room in front of the "@plt", and the cut goes through
+ * a character. */
+TEST(symbol__cuts_the_longest_names_of_stubs_between_characters)
+{
+    static const uint8_t jump[32] = {[16] = 0xff, 0x25, 0xea, 0x2f}; /* jmp *0x2fea(%rip) */
+    static struct forge_symbols forged;
+    const Elf64_Rela relocation = {0x6000, ELF64_R_INFO(1, R_X86_64_JUMP_SLOT), 0};
+    const Elf64_Sym symbol[2] = {[1] = {.st_name = 1, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC)}};
+    struct symbols_config config = {0};
+    char linked[2048] = "", *at = linked + 1, path[] = "/tmp/ringside-test-plt-XXXXXX";
+    uint64_t stub = FORGE_PLT + 16;
+    struct symbol_ref name;
+    struct bench b;
+    size_t n;
+    int fd = mkstemp(path);
+
+    at += sprintf(at, "_Z1f1021x");
+    for (int i = 0; i < 510; i++)
+        at += sprintf(at, "\xc3\xa9");
+    at += sprintf(at, "S_S_S_");
+    forge_symbols(&forged, &(struct forge_parts){.table_type = SHT_DYNSYM,
+                                                 .symbols = symbol,
+                                                 .symbols_bytes = sizeof(symbol),
+                                                 .strings = linked,
+                                                 .strings_bytes = (size_t)(at + 1 - linked),
+                                                 .plt = jump,
+                                                 .plt_bytes = sizeof(jump),
+                                                 .relocations = &relocation,
+                                                 .relocations_bytes = sizeof(relocation)});
+    assert_int_equal(write(fd, forged.file, forged.used), forged.used);
+    close(fd);
+    bench_make(&b, &config);
+    symbols_resolve(b.symbols, map_file(&b, path), &stub, 1, &name);
+    unlink(path);
+    assert_non_null(name.name);
+    n = strlen(name.name);
+    assert_string_equal(name.name + n - 7, "\xc3\xa9?@plt");
     bench_release(&b);
 }
 
@@ -312,17 +352,25 @@ TEST(symbol__is_not_held_up_by_a_pipe_in_place_of_a_debug_file)
 
 /* ---- the kernel ---- */
 
+/* What mkstemp() makes of path then holds the text. */
+static void write_temporary(char *path, const char *text)
+{
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
 static void kernel_names(const char *kallsyms, const uint64_t *addrs, const char *const *want, uint32_t n)
 {
     char path[] = "/tmp/ringside-test-kallsyms-XXXXXX";
     struct symbols_config config = {.kallsyms = path};
     struct symbol_ref names[8];
     struct bench b;
-    int fd = mkstemp(path);
 
-    assert_true(fd >= 0 && n <= ARRAY_LEN(names));
-    assert_int_equal(write(fd, kallsyms, strlen(kallsyms)), strlen(kallsyms));
-    close(fd);
+    assert_true(n <= ARRAY_LEN(names));
+    write_temporary(path, kallsyms);
     bench_make(&b, &config);
     for (int turn = 0; turn < 2; turn++) { /* the second time without the file */
         symbols_resolve(b.symbols, images_kernel(b.images), addrs, n, names);
@@ -374,11 +422,8 @@ static void kernel_names_one_by_one(const char *kallsyms, const uint64_t *addrs,
     struct symbols_config config = {.kallsyms = path};
     struct symbol_ref name;
     struct bench b;
-    int fd = mkstemp(path);
 
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, kallsyms, strlen(kallsyms)), strlen(kallsyms));
-    close(fd);
+    write_temporary(path, kallsyms);
     bench_make(&b, &config);
     for (uint32_t i = 0; i < n; i++) {
         if (i == gone)
