@@ -65,10 +65,30 @@ static inline uint64_t frame_lookup_addr(uint64_t pc, bool exact)
     return exact ? pc : pc - 1;
 }
 
+/*
+ * A thread's last complete walk, for its next one: the outer frames of a thread mostly stay where they were,
+ * and where the words they were found by are the same, so are they. Saves most of the work on deep stacks and
+ * changes no result. Good for as long as every rule and `where` the finder gave out is, and as the code it
+ * describes stays: set count to 0 (which is also how it begins) when an address may mean something else.
+ */
+#define UNWIND_TRAIL_FRAMES 256 /* the outermost ones are kept */
+
+struct unwind_trail {
+    uint32_t count;
+    struct unwind_trail_frame {
+        uint64_t pc, sp, fp, where; /* registers in the frame */
+        const struct cfi_rule *rule;
+        int16_t fp_slot;
+        uint8_t how;
+        bool exact, fp_known, plain;
+    } frame[UNWIND_TRAIL_FRAMES]; /* outermost first */
+};
+
 struct unwind_input {
     const struct arch_regs *regs;
     const uint8_t *stack; /* copy of memory from the stack pointer upward */
     uint32_t stack_bytes;
+    struct unwind_trail *trail; /* read and brought up to date; NULL: none */
 };
 
 /* Fills frames (leaf first, at least one, at most max) and *count. Needs pc and SP in regs. */

@@ -95,7 +95,7 @@ static enum unwind_stop check_progress(struct walk *w, const struct cfi_rule *ru
 
 static void adopt(struct walk *w, const struct arch_regs *caller, uint64_t cfa, const struct cfi_rule *rule)
 {
-    w->rule[w->at] = rule;
+    w->entered[w->at].rule = rule;
     w->frames[w->at].cfa = cfa;
     w->own = *caller;
     w->file = &w->own;

@@ -6,6 +6,9 @@
  */
 #include "walk.h"
 
+#include "ringside/base.h"
+#include "trail.h"
+
 /*
  * How far beyond the copy an address may lie and still be called cut off rather than nonsense: larger than
  * any frame met in practice, smaller than the distance to anything that is not the stack.
@@ -36,11 +39,6 @@ static unsigned saved_index(unsigned reg)
     return NOT_SAVED;
 }
 
-static uint64_t frame_sp(const struct walk *w, uint32_t frame)
-{
-    return frame == w->base ? w->file->r[ARCH_REG_SP] : w->frames[frame - 1].cfa;
-}
-
 /*
  * Address of a saved register's slot, when the register was left there. GCC's epilogues pop registers without
  * telling (no restore rule for rbp): a slot below SP has been popped, and the register is live again.
@@ -65,8 +63,8 @@ enum unwind_stop walk_recover(const struct walk *w, unsigned reg, uint64_t *out)
     if (index == NOT_SAVED && w->at > w->base)
         return UNWIND_BAD_STATE; /* any call may have changed it */
     for (uint32_t frame = w->at; frame > w->base; frame--)
-        if (slot_in_use(w->frames[frame - 1].cfa, w->rule[frame - 1]->saved[index], frame_sp(w, frame - 1),
-                        &addr))
+        if (slot_in_use(w->frames[frame - 1].cfa, w->entered[frame - 1].rule->saved[index],
+                        w->entered[frame - 1].sp, &addr))
             return stack_read(&w->stack, addr, out);
     if (!(w->file->known & (1U << reg)))
         return UNWIND_BAD_STATE;
@@ -93,6 +91,7 @@ static inline enum unwind_stop compact_step(struct walk *w, const struct cfi_rul
 {
     uint64_t base, cfa, addr, pc;
     enum unwind_stop stop = compact_base(w, rule->cfa_reg, &base);
+    struct entered *here = &w->entered[w->at];
 
     if (stop != UNWIND_GOES_ON)
         return stop;
@@ -104,9 +103,13 @@ static inline enum unwind_stop compact_step(struct walk *w, const struct cfi_rul
     stop = stack_read(&w->stack, addr, &pc);
     if (stop != UNWIND_GOES_ON)
         return stop;
-    if (slot_in_use(cfa, rule->saved[ARCH_SAVED_FP], w->sp, &addr))
+    here->fp_slot = CFI_SAME;
+    if (slot_in_use(cfa, rule->saved[ARCH_SAVED_FP], w->sp, &addr)) {
+        here->fp_slot = rule->saved[ARCH_SAVED_FP];
         w->fp_known = stack_read(&w->stack, addr, &w->fp) == UNWIND_GOES_ON;
-    w->rule[w->at] = rule;
+    }
+    here->rule = rule;
+    here->plain = rule->cfa_reg == ARCH_REG_SP || (rule->cfa_reg == ARCH_REG_FP && here->fp_known);
     w->frames[w->at].cfa = cfa;
     w->pc = pc;
     w->sp = cfa;
@@ -129,7 +132,11 @@ static inline enum unwind_stop step(struct walk *w, const struct unwind_site *si
             return stop;
     }
     *signal = rule->signal_frame;
-    return rule->cfa == CFI_FULL ? full_step(w, rule) : compact_step(w, rule);
+    if (rule->cfa == CFI_FULL)
+        return full_step(w, rule);
+    stop = compact_step(w, rule);
+    w->entered[w->at].plain &= *how == UNWIND_BY_ROW;
+    return stop;
 }
 
 /* What is known about the frame the step led to. */
@@ -153,13 +160,21 @@ static inline enum unwind_stop advance(struct walk *w, struct unwind_site *site,
 {
     enum unwind_stop stop = step(w, site, how, exact);
 
-    return stop == UNWIND_GOES_ON ? look_up(w, *how, exact, site) : stop;
+    if (stop != UNWIND_GOES_ON)
+        return stop;
+    if (w->trail_at && *how == UNWIND_BY_ROW && !*exact)
+        trail_follow(w);
+    return look_up(w, *how, exact, site);
 }
 
 static inline void put_frame(struct walk *w, const struct unwind_site *site, enum unwind_how how, bool exact)
 {
     w->frames[w->at] =
         (struct unwind_frame){.pc = w->pc, .where = site->where, .how = (uint8_t)how, .exact = exact};
+    w->entered[w->at].sp = w->sp;
+    w->entered[w->at].fp = w->fp;
+    w->entered[w->at].fp_known = w->fp_known;
+    w->entered[w->at].plain = false;
 }
 
 static void start(struct walk *w, const struct unwind_input *in, const struct unwind_finder *finder,
@@ -176,6 +191,9 @@ static void start(struct walk *w, const struct unwind_input *in, const struct un
     w->fp_known = in->regs->known & (1U << ARCH_REG_FP);
     w->guessed = false;
     w->ops_left = WALK_MAX_OPS;
+    w->trail = in->trail;
+    w->trail_kept = w->trail_end = 0;
+    w->trail_at = w->trail ? trail_fetch(w->trail, &w->stack) : 0;
 }
 
 enum unwind_stop unwind_walk(const struct unwind_input *in, const struct unwind_finder *finder,
@@ -187,16 +205,15 @@ enum unwind_stop unwind_walk(const struct unwind_input *in, const struct unwind_
     enum unwind_stop stop;
     bool exact = true;
 
-    if (max > UNWIND_MAX_FRAMES)
-        max = UNWIND_MAX_FRAMES;
     start(&w, in, finder, frames);
+    w.max = MIN_OF(max, (uint32_t)UNWIND_MAX_FRAMES);
     finder->find(finder->ctx, w.pc, &site);
     put_frame(&w, &site, how, exact);
     for (;;) {
         stop = advance(&w, &site, &how, &exact);
         if (stop != UNWIND_GOES_ON && stop != UNWIND_DONE && fallback_planted_after_all(&w, &site))
             stop = advance(&w, &site, &how, &exact);
-        if (stop == UNWIND_GOES_ON && w.at + 1 == max)
+        if (stop == UNWIND_GOES_ON && w.at + 1 == w.max)
             stop = UNWIND_TOO_DEEP;
         if (stop != UNWIND_GOES_ON)
             break;
@@ -204,5 +221,7 @@ enum unwind_stop unwind_walk(const struct unwind_input *in, const struct unwind_
         put_frame(&w, &site, how, exact);
     }
     *count = w.at + 1;
+    if (w.trail)
+        trail_note(&w, stop);
     return stop;
 }

@@ -24,11 +24,25 @@ struct stack_copy {
     bool left; /* a signal frame led to another stack: whatever is not in the copy was never copied */
 };
 
+/* What is kept of each frame beside its struct unwind_frame. */
+struct entered {
+    const struct cfi_rule *rule; /* by which it was left; not set for the current frame */
+    uint64_t sp, fp;             /* when the walk came to it */
+    int16_t fp_slot; /* where the caller's FP was saved, in words from the CFA; CFI_SAME: it was not */
+    bool fp_known;
+    bool plain; /* left by a row that takes nothing but sp, fp and the words at its slots: see trail.h */
+};
+
 struct walk {
     const struct unwind_finder *finder;
+    struct unwind_trail *trail; /* may be NULL */
+    uint32_t trail_at;          /* frames of the trail that may still be met */
+    uint32_t trail_end;         /* the one up to which it was followed last */
+    uint32_t trail_kept;        /* and the number of frames from where it was met outward; 0: never met */
     struct unwind_frame *frames;
     struct stack_copy stack;
-    uint32_t at; /* index of the current frame */
+    uint32_t at;  /* index of the current frame */
+    uint32_t max; /* room for frames */
     uint64_t pc, sp, fp;
     bool fp_known;
     bool guessed; /* the one guess a walk may make has been made */
@@ -36,8 +50,8 @@ struct walk {
     uint32_t base;                /* the frame whose registers `file` holds */
     const struct arch_regs *file; /* the sample's registers, or `own` after a frame with full rules */
     struct arch_regs own;
-    struct cfi_rule made;                           /* for the frame a guess was made for */
-    const struct cfi_rule *rule[UNWIND_MAX_FRAMES]; /* by which each frame inside the current one was left */
+    struct cfi_rule made; /* for the frame a guess was made for */
+    struct entered entered[UNWIND_MAX_FRAMES];
 };
 
 enum unwind_stop stack_miss(const struct stack_copy *s, uint64_t addr);

@@ -10,6 +10,8 @@ void worker_forget_code(struct worker *w)
     uint32_t at = 0;
 
     finder_forget(&w->finder);
+    for (uint32_t i = 0; i < WORKER_TRAILS; i++)
+        w->trails[i].trail.count = 0;
     for (struct process *p; (p = processes_next(w->processes, &at));)
         for (struct task *t = p->tasks; t; t = t->next)
             if (t->splice)
@@ -39,17 +41,28 @@ static bool copy_was_full(const struct worker *w, const struct feed_sample *s)
     return s->stack_bytes + 512 >= w->feed->info.stack_bytes;
 }
 
+static struct unwind_trail *trail_of(struct worker *w, const struct task *task)
+{
+    struct thread_trail *t = &w->trails[task->tid % WORKER_TRAILS];
+    uint32_t epoch = task->process->space->epoch;
+
+    if (t->tid != task->tid || t->epoch != epoch) {
+        t->tid = task->tid;
+        t->epoch = epoch;
+        t->trail.count = 0;
+    }
+    return &t->trail;
+}
+
 static enum unwind_stop walk(struct worker *w, struct task *task, const struct feed_sample *s,
                              uint32_t *count)
 {
-    struct unwind_input in = {.regs = &s->regs, .stack = s->stack, .stack_bytes = s->stack_bytes};
+    struct unwind_input in = {
+        .regs = &s->regs, .stack = s->stack, .stack_bytes = s->stack_bytes, .trail = trail_of(w, task)};
     struct unwind_finder finder = finder_for(&w->finder, task->process);
-    struct stack_lines *lines = &task_memory(task)->lines;
     enum unwind_stop stop;
 
-    stack_lines_fetch(lines, s);
     stop = unwind_walk(&in, &finder, w->frames, UNWIND_MAX_FRAMES, count);
-    stack_lines_note(lines, w->frames, *count);
     if (stop == UNWIND_DONE && copy_was_full(w, s))
         splice_remember(task, w->frames, *count);
     if (stop == UNWIND_STACK_ENDED && splice_complete(task, w->frames, count, UNWIND_MAX_FRAMES)) {

@@ -42,6 +42,7 @@ static void worker_init(struct worker *w, const struct worker_config *config, st
     w->symbols = symbols_new(&symbols_config, w->images, w->stats);
     w->stacks = stacks_new(&stacks_limits);
     finder_init(&w->finder, w->images, w->stats);
+    w->trails = base_calloc(WORKER_TRAILS, sizeof(*w->trails));
     w->frames = base_alloc(UNWIND_MAX_FRAMES * sizeof(*w->frames));
     w->words = base_alloc(WORKER_FRAMES_MAX * sizeof(*w->words));
     map64_init(&w->owner_index);
@@ -61,6 +62,7 @@ static void worker_release(struct worker *w)
     strtab_release(&w->strings);
     free(w->owner);
     finder_release(&w->finder);
+    free(w->trails);
     free(w->frames);
     free(w->words);
 }

@@ -2,7 +2,7 @@
  * worker_private.h - the worker's state, shared by its files
  *
  *   worker.c   the loop: records, periods, the end
- *   sample.c   a sample to frame words (with finder.c, ahead.c and splice.c)
+ *   sample.c   a sample to frame words (with finder.c and splice.c)
  *   owner.c    whom a stack belongs to: the label sets of a period
  *   account.c  CPU time that was not sampled
  *   export.c   the period's counts to a finished profile (with words.c)
@@ -23,7 +23,6 @@
 #include "ringside/unwind.h"
 #include "ringside/worker.h"
 
-#include "ahead.h"
 #include "finder.h"
 #include "word.h"
 
@@ -47,6 +46,7 @@ struct worker {
     struct finder finder;
     struct unwind_frame *frames;
     uint64_t *words;
+    struct thread_trail *trails; /* WORKER_TRAILS of them, by tid */
 
     /* this period */
     struct strtab strings;
@@ -69,11 +69,21 @@ struct worker {
     int result;
 };
 
+/*
+ * Threads that come to the same place take turns. Numbers that follow each other do not, so the threads of a
+ * usual server each have a place of their own.
+ */
+#define WORKER_TRAILS 128 /* 1.6 MB, when all are deep */
+
+struct thread_trail {
+    uint32_t tid, epoch; /* of its address space */
+    struct unwind_trail trail;
+};
+
 /* What the worker remembers of a thread (struct task.splice). */
 struct thread_memory {
     uint32_t owner, owner_stamp;
     uint32_t count, cap;
-    struct stack_lines lines; /* of its last walk */
     struct outer_frame {
         uint64_t cfa, pc, where;
     } * frame; /* inside the same allocation */

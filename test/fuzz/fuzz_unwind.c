@@ -2,6 +2,8 @@
  * fuzz_unwind.c - the unwinder on arbitrary registers, stacks, rules, expressions and code: no crash, and
  * always an end
  *
+ * Two walks over stacks that differ in a few words share a trail: the second must find what it finds without.
+ *
  * Input: registers, then pieces of code (each a rule and what it needs), then the stack copy; short input
  * reads as zeros.
  */
@@ -74,11 +76,31 @@ static void take_place(struct input *in, struct cfi_place *p, const struct cfi_o
     p->offset = (int16_t)take_number(in, 2);
 }
 
+/* What compilers write: without such rules hardly any walk is longer than two frames. */
+static void make_usual(struct piece *p, uint8_t kind)
+{
+    bool by_fp = kind & 1, saves_fp = kind & 2;
+
+    p->executable = true;
+    p->rule = (struct cfi_rule){.cfa = kind >> 5 == 7 ? CFI_END : CFI_REG_OFFSET,
+                                .cfa_reg = by_fp ? ARCH_REG_FP : ARCH_REG_SP,
+                                .cfa_offset = by_fp ? 16 : 8 * (1 + (kind >> 2 & 3))};
+    for (size_t i = 0; i < ARCH_SAVED_COUNT; i++)
+        p->rule.saved[i] = CFI_SAME;
+    p->rule.saved[ARCH_SAVED_PC] = -1;
+    if (by_fp || saves_fp)
+        p->rule.saved[ARCH_SAVED_FP] = -2;
+}
+
 static void take_piece(struct input *in, struct piece *p)
 {
     uint8_t flags = (uint8_t)take_number(in, 1);
     uint32_t offset = 0;
 
+    if (flags & 8) {
+        make_usual(p, (uint8_t)take_number(in, 1));
+        return;
+    }
     p->executable = flags & 1;
     p->entry = flags & 2;
     p->rule.signal_frame = flags & 4;
@@ -147,31 +169,66 @@ static void check(enum unwind_stop stop, const struct unwind_frame *frames, uint
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static void check_same(const struct unwind_frame *a, const struct unwind_frame *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (a[i].pc != b[i].pc || a[i].cfa != b[i].cfa || a[i].where != b[i].where || a[i].how != b[i].how ||
+            a[i].exact != b[i].exact)
+            abort();
+}
+
+static void check_trail(struct unwind_input input, const struct unwind_finder *finder, uint32_t max,
+                        struct unwind_trail *trail)
+{
+    static struct unwind_frame frames[64], with_trail[64];
+    uint32_t count = 0, count_with = 0;
+    enum unwind_stop stop = unwind_walk(&input, finder, frames, max, &count);
+
+    check(stop, frames, count, max);
+    input.trail = trail;
+    if (unwind_walk(&input, finder, with_trail, max, &count_with) != stop || count_with != count)
+        abort();
+    check_same(frames, with_trail, count);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
     static struct process process;
+    static struct unwind_trail trail;
     struct arch_regs regs = {.known = (uint32_t)take_number(&in, 3)};
     struct unwind_finder finder = {find, code, &process};
-    struct unwind_frame frames[64];
-    uint32_t count = 0, max = 1 + (uint32_t)take_number(&in, 1) % 64;
+    uint32_t max = 1 + (uint32_t)take_number(&in, 1) % 64, changes;
     uint64_t sp = take_number(&in, 8) & ~7ULL, *stack;
     size_t words;
 
     memset(&process, 0, sizeof(process));
+    trail.count = 0;
     for (size_t i = 0; i < ARCH_REG_COUNT; i++)
         regs.r[i] = useful_word(take_number(&in, 8), sp);
     regs.r[ARCH_REG_SP] = sp;
     for (size_t i = 0; i < PIECES; i++)
         take_piece(&in, &process.piece[i]);
+    changes = (uint32_t)take_number(&in, 1) % 4;
     process.code = in.at;
     process.code_bytes = in.left;
     words = in.left / 8;
     stack = malloc(words ? words * 8 : 1); /* no slack: AddressSanitizer sees one byte beyond */
     for (size_t i = 0; i < words; i++)
         stack[i] = useful_word(take_number(&in, 8), sp);
-    struct unwind_input input = {&regs, (const uint8_t *)stack, (uint32_t)(words * 8)};
-    check(unwind_walk(&input, &finder, frames, max, &count), frames, count, max);
+    struct unwind_input input = {&regs, (const uint8_t *)stack, (uint32_t)(words * 8), NULL};
+    check_trail(input, &finder, max, &trail);
+    for (uint32_t i = 0; i < changes && words; i++)
+        stack[process.code[i] % words] =
+            useful_word(process.code[process.code_bytes - 1 - i] * 0x9e3779b97f4a7c15ULL, sp);
+    if (changes == 2)
+        regs.r[ARCH_REG_FP] += 8;
+    if (changes == 3 && words) { /* as at the next sample: a few frames more or less */
+        regs.r[ARCH_REG_SP] += 8;
+        input.stack += 8;
+        input.stack_bytes -= 8;
+    }
+    check_trail(input, &finder, max, &trail);
     free(stack);
     return 0;
 }

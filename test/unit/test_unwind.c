@@ -273,7 +273,7 @@ TEST(unwind__half_a_word_at_the_end_of_the_copy_is_not_read)
     world_add(&w, F, (struct cfi_rule)RULE_RSP(8));
     w.word[0] = START + 1;
     for (uint32_t bytes = 0; bytes < 8; bytes++) {
-        struct unwind_input in = {&w.regs, (const uint8_t *)w.word, bytes};
+        struct unwind_input in = {&w.regs, (const uint8_t *)w.word, bytes, NULL};
 
         assert_int_equal(unwind_walk(&in, &finder, w.frame, w.max, &w.count), UNWIND_STACK_ENDED);
     }
@@ -338,4 +338,114 @@ TEST(unwind__stack_of_exactly_the_maximum_is_complete)
     w.max = 3;
     assert_int_equal(world_walk(&w), UNWIND_DONE);
     assert_int_equal(w.count, 3);
+}
+
+/* ---- trails ---- */
+
+/* A chain of n frames of F, each `words` words long, from word `from` on; START below them. */
+static void put_chain(size_t from, size_t n, size_t words)
+{
+    for (size_t i = 0; i < n; i++)
+        w.word[from + words * (i + 1) - 1] = i + 1 < n ? F + 0x30 + 16 * (i % 100) : START + 1;
+}
+
+static void start_chain(void)
+{
+    start_at(F + 9);
+    world_add(&w, F, (struct cfi_rule)RULE_RSP(24));
+    put_chain(0, 40, 3);
+}
+
+static uint32_t found; /* look-ups of the finder */
+
+static void counting_find(void *ctx, uint64_t addr, struct unwind_site *out)
+{
+    found++;
+    world_find(ctx, addr, out);
+}
+
+/* Look-ups a walk with the trail takes; it must end complete. */
+static uint32_t look_ups(struct unwind_trail *trail)
+{
+    struct unwind_finder finder = {counting_find, world_code, &w};
+    uint64_t first = (w.regs.r[ARCH_REG_SP] - STACK_BASE) / 8;
+    struct unwind_input in = {&w.regs, (const uint8_t *)&w.word[first], 8 * (uint32_t)(STACK_WORDS - first),
+                              trail};
+
+    found = 0;
+    assert_int_equal(unwind_walk(&in, &finder, w.frame, w.max, &w.count), UNWIND_DONE);
+    return found;
+}
+
+TEST(unwind_trail__unchanged_outer_frames_are_not_looked_up_again)
+{
+    static struct unwind_trail trail;
+
+    trail.count = 0;
+    start_chain();
+    assert_int_equal(look_ups(&trail), 41);
+    assert_int_equal(trail.count, 41);
+    w.regs.r[ARCH_REG_PC] += 3; /* the leaf went on */
+    assert_int_equal(look_ups(&trail), 2);
+    assert_int_equal(w.count, 41);
+    world_walk_again(&w, &trail, UNWIND_DONE);
+}
+
+TEST(unwind_trail__frames_from_a_changed_return_address_to_the_leaf_are_walked)
+{
+    static struct unwind_trail trail;
+
+    trail.count = 0;
+    start_chain();
+    look_ups(&trail);
+    w.regs.r[ARCH_REG_PC] += 3;
+    w.word[3 * 20 - 1] = F + 0x999; /* frame 20 was called from elsewhere */
+    assert_int_equal(look_ups(&trail), 4);
+    assert_int_equal(w.frame[20].pc, F + 0x999);
+    assert_int_equal(w.count, 41);
+    assert_int_equal(look_ups(NULL), 41);
+}
+
+TEST(unwind_trail__same_places_with_another_frame_pointer_are_walked)
+{
+    static struct unwind_trail trail;
+
+    trail.count = 0;
+    start_chain();
+    w.regs.r[ARCH_REG_FP] = 1;
+    look_ups(&trail);
+    w.regs.r[ARCH_REG_FP] = 2;
+    assert_int_equal(look_ups(&trail), 41);
+}
+
+TEST(unwind_trail__a_copy_that_ends_early_ends_the_walk_and_keeps_what_lies_beyond)
+{
+    static struct unwind_trail trail;
+
+    trail.count = 0;
+    start_chain();
+    look_ups(&trail);
+    w.words_copied = 60;
+    assert_int_equal(world_walk_on(&w, &trail), UNWIND_STACK_ENDED);
+    assert_int_equal(w.count, 21);
+    assert_int_equal(trail.count, 41);
+    w.words_copied = 0;
+    w.regs.r[ARCH_REG_PC] += 3;
+    assert_int_equal(look_ups(&trail), 2);
+    assert_int_equal(w.count, 41);
+}
+
+TEST(unwind_trail__of_a_deeper_stack_than_it_holds_is_its_outer_part)
+{
+    static struct unwind_trail trail;
+
+    trail.count = 0;
+    start_at(F + 9);
+    world_add(&w, F, (struct cfi_rule)RULE_RSP(24));
+    put_chain(0, 400, 3);
+    assert_int_equal(look_ups(&trail), 401);
+    assert_int_equal(trail.count, UNWIND_TRAIL_FRAMES);
+    assert_int_equal(look_ups(&trail), 401 - UNWIND_TRAIL_FRAMES + 1);
+    assert_int_equal(w.count, 401);
+    world_walk_again(&w, &trail, UNWIND_DONE);
 }

@@ -334,7 +334,7 @@ TEST(unwind__wild_pc_without_return_address_stops)
 TEST(unwind__finder_without_code_still_follows_frame_pointers)
 {
     struct unwind_finder finder = {world_find, NULL, &w};
-    struct unwind_input in = {&w.regs, (const uint8_t *)w.word, sizeof(w.word)};
+    struct unwind_input in = {&w.regs, (const uint8_t *)w.word, sizeof(w.word), NULL};
 
     fp_world(F + 9);
     assert_int_equal(unwind_walk(&in, &finder, w.frame, w.max, &w.count), UNWIND_DONE);

@@ -165,7 +165,7 @@ static void take_stack(struct snapshot *s)
 static enum unwind_stop walk(const struct snapshot *s, struct unwind_frame *frame, uint32_t *count)
 {
     struct unwind_finder finder = {find, code, NULL};
-    struct unwind_input in = {&s->regs, s->stack, s->stack_bytes};
+    struct unwind_input in = {&s->regs, s->stack, s->stack_bytes, NULL};
 
     return unwind_walk(&in, &finder, frame, UNWIND_MAX_FRAMES, count);
 }

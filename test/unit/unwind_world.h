@@ -125,14 +125,44 @@ static inline uint64_t word_at(size_t i)
     return STACK_BASE + 8 * i;
 }
 
-static inline enum unwind_stop world_walk(struct world *w)
+static inline enum unwind_stop world_walk_on(struct world *w, struct unwind_trail *trail)
 {
     struct unwind_finder finder = {world_find, world_code, w};
     uint64_t first = (w->regs.r[ARCH_REG_SP] - STACK_BASE) / 8;
     uint64_t words = w->words_copied ? w->words_copied : STACK_WORDS - first;
-    struct unwind_input in = {&w->regs, (const uint8_t *)&w->word[first], (uint32_t)(8 * words)};
+    struct unwind_input in = {&w->regs, (const uint8_t *)&w->word[first], (uint32_t)(8 * words), trail};
 
     return unwind_walk(&in, &finder, w->frame, w->max, &w->count);
+}
+
+/* Walks with a trail; what it finds must be what a walk without one has found. */
+static inline void world_walk_again(struct world *w, struct unwind_trail *trail, enum unwind_stop stop)
+{
+    static struct unwind_frame before[UNWIND_MAX_FRAMES];
+    uint32_t count = w->count;
+
+    memcpy(before, w->frame, count * sizeof(*before));
+    assert_int_equal(world_walk_on(w, trail), stop);
+    assert_int_equal(w->count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(w->frame[i].pc, before[i].pc);
+        assert_int_equal(w->frame[i].cfa, before[i].cfa);
+        assert_int_equal(w->frame[i].where, before[i].where);
+        assert_int_equal(w->frame[i].how, before[i].how);
+        assert_int_equal(w->frame[i].exact, before[i].exact);
+    }
+}
+
+/* Every walk of every test is made three times: with no trail, an empty one, and its own. */
+static inline enum unwind_stop world_walk(struct world *w)
+{
+    static struct unwind_trail trail;
+    enum unwind_stop stop = world_walk_on(w, NULL);
+
+    trail.count = 0;
+    world_walk_again(w, &trail, stop);
+    world_walk_again(w, &trail, stop);
+    return stop;
 }
 
 #endif

@@ -16,7 +16,6 @@
 #include "ringside/process.h"
 #include "ringside/stats.h"
 
-#include "ahead.h"
 #include "finder.h"
 
 #define THREAD_SLOTS 64
@@ -27,7 +26,8 @@ struct ours {
     struct images *images;
     struct processes *processes;
     struct finder finder;
-    struct stack_lines lines[THREAD_SLOTS]; /* the worker keeps one for each thread */
+    struct unwind_trail trail[THREAD_SLOTS]; /* the worker keeps one for each thread */
+    uint32_t epoch[THREAD_SLOTS];
     struct unwind_frame frames[UNWIND_MAX_FRAMES];
     uint64_t pc[UNWIND_MAX_FRAMES];
 };
@@ -73,6 +73,16 @@ static bool changes_processes(enum feed_kind kind)
     return kind == FEED_MMAP || kind == FEED_COMM || kind == FEED_FORK || kind == FEED_EXIT;
 }
 
+static struct unwind_trail *trail_of(struct ours *o, const struct task *task)
+{
+    uint32_t slot = task->tid % THREAD_SLOTS;
+
+    if (o->epoch[slot] != task->process->space->epoch)
+        o->trail[slot].count = 0;
+    o->epoch[slot] = task->process->space->epoch;
+    return &o->trail[slot];
+}
+
 static void walk(struct ours *o, const struct feed_record *r, uint32_t times, struct pass *out,
                  struct walks *walks)
 {
@@ -80,18 +90,17 @@ static void walk(struct ours *o, const struct feed_record *r, uint32_t times, st
     struct unwind_input in = {.regs = &s->regs, .stack = s->stack, .stack_bytes = s->stack_bytes};
     struct task *task = process_get_task(o->processes, r->pid, r->tid);
     struct unwind_finder finder = finder_for(&o->finder, task->process);
-    struct stack_lines *lines = &o->lines[r->tid % THREAD_SLOTS];
     enum unwind_stop stop = UNWIND_STOPS;
     uint32_t n = 0;
 
-    stack_lines_fetch(lines, s);
+    if (times == 1) /* the same sample again would be taken over whole */
+        in.trail = trail_of(o, task);
     for (uint32_t i = 0; i < times; i++) {
         stop = unwind_walk(&in, &finder, o->frames, UNWIND_MAX_FRAMES, &n);
         out->samples++;
         out->frames += n;
         out->complete += stop == UNWIND_DONE;
     }
-    stack_lines_note(lines, o->frames, n);
     if (!walks)
         return;
     for (uint32_t i = 0; i < n; i++)

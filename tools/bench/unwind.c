@@ -5,7 +5,7 @@
  *
  * Ours walks all samples, then, like libdwfl, those of the process that has most of them. "cold" is the first
  * pass, with reading files and compiling rows; "warm" the mean of PASSES more; "hot" walks each sample ten
- * times in a row.
+ * times in a row, without the trail of the walk before.
  */
 #include <inttypes.h>
 #include <stdio.h>
