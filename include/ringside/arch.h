@@ -79,6 +79,8 @@ const char *arch_reg_name(int reg);
  * the last that is passed in a register. */
 int arch_reg_argument(unsigned n, bool system_call);
 #define ARCH_ARGUMENTS_MAX 6
+/* The register a function's result is in when it returns. */
+int arch_reg_result(void);
 
 /*
  * A hint from the instruction bytes at pc for code without call-frame information whose interrupted frame may

@@ -67,3 +67,8 @@ int arch_reg_argument(unsigned n, bool system_call)
         return -1;
     return system_call && order[n - 1] == REG_RCX ? REG_R10 : order[n - 1];
 }
+
+int arch_reg_result(void)
+{
+    return ARCH_REG_RAX;
+}

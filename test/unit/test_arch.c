@@ -128,3 +128,27 @@ TEST(arch__signal_trampoline_is_recognised_by_its_code)
     assert_int_equal(arch_sigreturn_offset(ARCH_REG_RIP), 168);
     assert_int_equal(arch_sigreturn_offset(ARCH_REG_R8), 40);
 }
+
+TEST(arch__registers_have_names_and_numbers)
+{
+    for (int i = 0; i < ARCH_REG_COUNT; i++)
+        assert_int_equal(arch_reg_find(arch_reg_name(i)), i);
+    assert_int_equal(arch_reg_find("RDI"), ARCH_REG_RDI);
+    assert_int_equal(arch_reg_find("xyz"), -1);
+    assert_int_equal(arch_reg_from_number(PERF_REG_X86_IP), ARCH_REG_RIP);
+    assert_int_equal(arch_reg_from_number(PERF_REG_X86_FLAGS), -1);
+    assert_int_equal(arch_reg_from_number(12), ARCH_REG_R8);
+    assert_int_equal(arch_reg_from_number(19), ARCH_REG_R15);
+    assert_int_equal(arch_reg_from_number(20), -1);
+}
+
+TEST(arch__arguments_are_passed_in_six_registers)
+{
+    assert_int_equal(arch_reg_argument(0, false), -1);
+    assert_int_equal(arch_reg_argument(1, false), ARCH_REG_RDI);
+    assert_int_equal(arch_reg_argument(4, false), ARCH_REG_RCX);
+    assert_int_equal(arch_reg_argument(4, true), 10);
+    assert_int_equal(arch_reg_argument(6, true), 9);
+    assert_int_equal(arch_reg_argument(7, false), -1);
+    assert_int_equal(arch_reg_result(), ARCH_REG_RAX);
+}

@@ -15,7 +15,7 @@
 TEST(err__keeps_the_cause_when_context_does_not_fit)
 {
     struct err e;
-    char long_text[300];
+    char long_text[sizeof(e.text)];
 
     memset(long_text, 'x', sizeof(long_text) - 1);
     long_text[sizeof(long_text) - 1] = '\0';
@@ -152,4 +152,47 @@ TEST(atomic_file__shows_nothing_until_commit)
     unlinkat(dir_fd, "out", 0);
     close(dir_fd);
     assert_int_equal(rmdir(dir), 0); /* nothing was left behind */
+}
+
+TEST(word_distance__counts_what_was_typed_wrong)
+{
+    assert_int_equal(word_distance("same", "same"), 0);
+    assert_int_equal(word_distance("Same", "sAME"), 0);
+    assert_int_equal(word_distance("smae", "same"), 1); /* neighbours swapped */
+    assert_int_equal(word_distance("sme", "same"), 1);
+    assert_int_equal(word_distance("sxme", "same"), 1);
+    assert_int_equal(word_distance("", "same"), 4);
+}
+
+static const char *pointed(const char *text, size_t at, size_t n)
+{
+    static struct err e;
+
+    err_set(&e, 0, "wrong");
+    assert_int_equal(err_point(&e, text, at, n), -1);
+    return e.text;
+}
+
+TEST(err_point__marks_the_place_under_the_text)
+{
+    assert_string_equal(pointed("a bad word", 2, 3), "wrong\n  a bad word\n    ^~~");
+    assert_string_equal(pointed("word", 0, 4), "wrong\n  word\n  ^~~~");
+    assert_string_equal(pointed("word", 4, 1), "wrong\n  word\n      ^"); /* something is missing */
+    assert_string_equal(pointed("", 0, 0), "wrong\n  \n  ^");
+    assert_string_equal(pointed("word", 5, 1), "wrong"); /* no such place */
+    assert_string_equal(pointed("\xc3\xa9t\xc3\xa9 x", 6, 1), "wrong\n  \xc3\xa9t\xc3\xa9 x\n      ^");
+}
+
+TEST(err_point__shows_the_part_of_a_long_text_around_the_place)
+{
+    char text[201] = "";
+
+    memset(text, '-', 200);
+    memcpy(text + 100, "bad", 3);
+    assert_string_equal(pointed(text, 100, 3),
+                        "wrong\n  ------------------------------bad---------------------------\n"
+                        "                                ^~~");
+    assert_string_equal(pointed(text, 199, 9),
+                        "wrong\n  ------------------------------------------------------------\n"
+                        "                                                             ^");
 }
