@@ -48,7 +48,7 @@ struct profile_frame {
 
 struct profile_sample {
     uint32_t frame;       /* id of the innermost frame */
-    uint32_t label_set;   /* index into label_set */
+    uint32_t label_set;   /* index into label_set; PROFILE_NO_LABELS: none */
     uint32_t first_value; /* in profile.value: type_count values */
 };
 
@@ -87,23 +87,27 @@ struct profile {
 
 #define PROFILE_ROWS_MAX     (1U << 26) /* of any one array */
 #define PROFILE_NO_FRAME     UINT32_MAX
+#define PROFILE_NO_LABELS    UINT32_MAX
 #define PROFILE_STRING_BYTES (64 << 20) /* text; more becomes "[too many strings]" */
 
+/* Everything handed to the functions below is copied. */
 void profile_init(struct profile *p);
 void profile_release(struct profile *p);
 
-/* Cleans up invalid UTF-8. Every string asked for is written: ask only for those a row will name. */
+/* Returns an id in p->strings, 0 for "". Cleans up invalid UTF-8. Every string asked for is written: ask only
+ * for those a row will name. */
 uint32_t profile_string(struct profile *p, const char *text);
 void profile_add_type(struct profile *p, const char *type, const char *unit);
-/* These four return the id. Functions are interned; mappings, locations and frames are the caller's to keep
- * unique. */
+/* These three return the id, 0 (counted) at the cap. Functions are interned; mappings, locations and frames
+ * are the caller's to keep unique. */
 uint32_t profile_add_mapping(struct profile *p, const struct profile_mapping *m);
 uint32_t profile_add_function(struct profile *p, const char *name, const char *system_name);
 uint32_t profile_add_location(struct profile *p, const struct profile_location *l);
 /* caller: a frame's id, 0 for none. A frame of an unknown location or caller is dropped, and counted: its id
  * is PROFILE_NO_FRAME, and so is that of frames called from it. */
 uint32_t profile_add_frame(struct profile *p, uint32_t caller, uint32_t location);
-/* Returns the index of the set. Labels with an empty text are left out, as is a key's second label. */
+/* Returns the index of the set, PROFILE_NO_LABELS (counted) at the cap. Labels with an empty text are left
+ * out, as is a key's second label. */
 uint32_t profile_add_labels(struct profile *p, const struct profile_label *labels, uint32_t n);
 /* frame: the innermost. values: type_count of them. Dropped, and counted, without a frame or with an unknown
  * one. */

@@ -133,7 +133,7 @@ uint32_t profile_add_labels(struct profile *p, const struct profile_label *label
         set.label[set.labels++] = labels[i];
     }
     if (!ROOM(p, label_set, 1))
-        return p->label_set_count - 1;
+        return PROFILE_NO_LABELS;
     p->label_set[p->label_set_count] = set;
     return p->label_set_count++;
 }
