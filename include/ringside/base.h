@@ -59,9 +59,9 @@ struct log_config {
  * cannot be opened. */
 int log_open(const struct log_config *config, struct err *e);
 
-/* The descriptor messages are written to, or -1 (syslog, disabled): what a process that closes everything
- * must keep. */
-int log_fd(void);
+/* For a process about to close all its descriptors: the one that messages are written to and it must keep, or
+ * -1 (disabled; syslog, whose connection is let go here and made again by the next message). */
+int log_keep_fd(void);
 
 /* Parses error/warn/warning/notice/info/debug; -1 when it is none of them. */
 int log_level_parse(const char *text);

@@ -31,7 +31,7 @@ int log_open(const struct log_config *config, struct err *e)
         if (fd < 0)
             return err_set(e, errno, "open log file %s", config->path);
     } else if (config->mode == LOG_MODE_SYSLOG) {
-        openlog("ringside", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+        openlog("ringside", LOG_PID, LOG_DAEMON);
     } else if (config->mode != LOG_MODE_DISABLED) {
         fd = config->mode == LOG_MODE_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
     }
@@ -41,8 +41,11 @@ int log_open(const struct log_config *config, struct err *e)
     return 0;
 }
 
-int log_fd(void)
+int log_keep_fd(void)
 {
+    /* Or syslog(3) would go on with a number that soon is another file's, and close that. */
+    if (sink.mode == LOG_MODE_SYSLOG)
+        closelog();
     return sink.fd;
 }
 

@@ -60,7 +60,7 @@ static void hide_command(struct profiler *p, struct options *mine)
 /* Nothing of the target's surroundings stays in use: its terminal, pipes, listening sockets, folder. */
 static void leave_targets_world(struct profiler *p)
 {
-    int keep[2] = {p->socket, log_fd()};
+    int keep[2] = {p->socket, log_keep_fd()};
 
     launch_close_others(keep, keep[1] < 0 ? 1 : 2);
     prctl(PR_SET_NAME, "ringside");

@@ -7,7 +7,7 @@ import signal
 import textwrap
 import time
 
-from harness import (ME, KernelTest, Profile, each_user, main, new_folder, profilers, python3, ringside, wait_for,
+from harness import (IS_ROOT, ME, KernelTest, Profile, each_user, main, new_folder, profilers, python3, require, ringside, wait_for,
                      setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 # Works until a file appears, then tells that all is well.
@@ -25,6 +25,28 @@ def kill_all(pids, number):
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+# In a mount namespace of its own: a system log that prints what it gets, until the command that was started ends.
+LOGS = textwrap.dedent("""
+    import os, socket, subprocess, sys
+    folder = sys.argv[1]
+    for name in ("null", "zero", "full", "random", "urandom"):
+        open(folder + "/" + name, "w").close()
+        subprocess.run(["mount", "--bind", "/dev/" + name, folder + "/" + name], check=True)
+    subprocess.run(["mount", "--rbind", folder, "/dev"], check=True)
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log.bind("/dev/log")
+    log.settimeout(0.1)
+    command = subprocess.Popen(sys.argv[2:])
+    while True:
+        try:
+            print(log.recv(4096).decode(), flush=True)
+        except TimeoutError:
+            if command.poll() is not None:
+                break
+    sys.exit(command.returncode)
+""")
 
 
 class Death(KernelTest):
@@ -87,6 +109,18 @@ class Death(KernelTest):
         wait_for(output.exists, "the profile")
         Profile(output)
         self.assertUnharmed(command)
+
+    def test_profiler_that_logs_to_syslog_hears_sigterm(self):
+        require("root", IS_ROOT, "only root makes mount namespaces here")
+        folder, self.until = new_folder(), new_folder() / "end"
+        command = self.start(["unshare", "-m", python3(), "-c", LOGS, new_folder(), ringside(), "-o", "syslog", "-l", "debug", "-u", "1",
+                              "-O", f"{folder}/", "-S", "logged", python3(), "-c", WORKS_UNTIL, self.until])
+        wait_for(lambda: "profile written" in command.text("stdout"), "the profile of the first period in the log")
+        kill_all(profilers(), signal.SIGTERM)
+        wait_for(lambda: not profilers(), "the profiler to end")
+        self.until.touch()
+        self.assertEqual(command.wait(60).status, 3)
+        Profile(*folder.glob("logged*.pb.gz"))
 
 
 def is_detached(pid):
