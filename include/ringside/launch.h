@@ -90,11 +90,11 @@ int launch_exec(char **command, struct err *e);
  */
 struct launch_parent {
     int signal_fd;
-    uint64_t saved_mask;         /* the caller's, given back to the child before exec */
+    sigset_t saved_mask;         /* the caller's, given back to the child before exec */
     struct sigaction saved_chld; /* likewise; where it is "ignore", no child's end would be told */
 };
-int launch_parent_prepare(struct launch_parent *p, struct err *e); /* before forking the child */
-void launch_parent_restore(const struct launch_parent *p);         /* in the child */
+int launch_parent_prepare(struct launch_parent *p, struct err *e); /* before forking; all or nothing */
+void launch_parent_restore(struct launch_parent *p);               /* in the child, or without one */
 int launch_parent_wait(struct launch_parent *p, pid_t child, uint64_t *cpu_ns);
 
 #endif

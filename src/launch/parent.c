@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -13,12 +12,10 @@
 
 #include "ringside/base.h"
 
-/* Everything that may be meant for the command. Not the faults (ours if they happen) nor what cannot be
- * caught. */
+/* Everything that may be meant for the command, with the real-time signals. Not the faults (ours if they
+ * happen) nor what cannot be caught. */
 static const int forwarded[] = {SIGHUP,   SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,   SIGUSR2, SIGALRM,
                                 SIGWINCH, SIGCONT, SIGIO,   SIGURG,  SIGVTALRM, SIGPROF, SIGPWR};
-
-_Static_assert(sizeof(unsigned long) == sizeof(uint64_t), "kernel signal sets of 64 bits");
 
 static void mask_of(sigset_t *set)
 {
@@ -26,30 +23,30 @@ static void mask_of(sigset_t *set)
     sigaddset(set, SIGCHLD);
     for (size_t i = 0; i < ARRAY_LEN(forwarded); i++)
         sigaddset(set, forwarded[i]);
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+        sigaddset(set, number);
 }
 
 int launch_parent_prepare(struct launch_parent *p, struct err *e)
 {
     struct sigaction tell = {.sa_handler = SIG_DFL};
-    sigset_t set, before;
+    sigset_t set;
 
-    sigaction(SIGCHLD, &tell, &p->saved_chld);
     mask_of(&set);
-    if (sigprocmask(SIG_BLOCK, &set, &before) < 0)
-        return err_set(e, errno, "block signals");
-    memcpy(&p->saved_mask, &before, sizeof(p->saved_mask)); /* glibc keeps signals 1..64 in the first word */
     p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
-    return p->signal_fd < 0 ? err_set(e, errno, "signalfd") : 0;
+    if (p->signal_fd < 0)
+        return err_set(e, errno, "signalfd");
+    sigaction(SIGCHLD, &tell, &p->saved_chld);
+    sigprocmask(SIG_BLOCK, &set, &p->saved_mask);
+    return 0;
 }
 
-void launch_parent_restore(const struct launch_parent *p)
+void launch_parent_restore(struct launch_parent *p)
 {
-    sigset_t before;
-
-    sigemptyset(&before);
-    memcpy(&before, &p->saved_mask, sizeof(p->saved_mask));
+    close(p->signal_fd);
+    p->signal_fd = -1;
     sigaction(SIGCHLD, &p->saved_chld, NULL);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    sigprocmask(SIG_SETMASK, &p->saved_mask, NULL);
 }
 
 static uint64_t nanoseconds(const struct timeval *t)

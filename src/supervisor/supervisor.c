@@ -151,13 +151,13 @@ static int run_as_parent(const struct options *o, struct other_side *other)
     }
     child = fork();
     if (child == 0) {
-        close(parent.signal_fd);
         launch_parent_restore(&parent);
         _exit(become_command(o, other));
     }
     if (child < 0) {
-        log_error(supervisor, "fork: %s", strerror(errno));
-        return 126;
+        log_warn(supervisor, "fork: %s; the profile may come after the command's end", strerror(errno));
+        launch_parent_restore(&parent);
+        return become_command(o, other);
     }
     status = launch_parent_wait(&parent, child, &cpu_ns);
     await_profile(other->socket, cpu_ns);

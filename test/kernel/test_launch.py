@@ -114,9 +114,9 @@ class Signals(KernelTest):
     @each_user
     def test_parent_passes_signals_on(self, user):
         numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH,
-                   signal.SIGALRM, signal.SIGCONT]
+                   signal.SIGALRM, signal.SIGCONT, signal.SIGRTMIN + 1]
         for number in numbers:
-            with self.subTest(signal=number.name):
+            with self.subTest(signal=number):
                 output = new_folder(user) / "cpu.pb.gz"
                 command = self.start([ringside(), "-O", output, python3(user), "-c", WAITS_FOR_SIGNAL,
                                       *[str(int(n)) for n in numbers]], user)

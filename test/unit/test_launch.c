@@ -145,3 +145,60 @@ TEST(fork_detached__leaves_no_child_and_no_signal_behind)
     close(pair[0]);
     close(pair[1]);
 }
+
+/* What a command would find: which signals are blocked, and what becomes of SIGCHLD. */
+struct signal_state {
+    sigset_t mask;
+    struct sigaction chld;
+};
+
+static void look(struct signal_state *s)
+{
+    memset(s, 0, sizeof(*s));
+    sigprocmask(SIG_BLOCK, NULL, &s->mask);
+    sigaction(SIGCHLD, NULL, &s->chld);
+}
+
+static void assert_same(const struct signal_state *a, const struct signal_state *b)
+{
+    for (int number = 1; number <= SIGRTMAX; number++)
+        assert_int_equal(sigismember(&a->mask, number), sigismember(&b->mask, number));
+    assert_ptr_equal(a->chld.sa_handler, b->chld.sa_handler);
+}
+
+TEST(parent__gives_back_the_signals_it_took)
+{
+    struct signal_state before, during, after;
+    struct launch_parent p;
+    struct err e;
+
+    signal(SIGCHLD, SIG_IGN);
+    look(&before);
+    assert_int_equal(launch_parent_prepare(&p, &e), 0);
+    look(&during);
+    assert_int_equal(sigismember(&during.mask, SIGTERM), 1);
+    assert_int_equal(sigismember(&during.mask, SIGRTMIN), 1);
+    assert_ptr_equal(during.chld.sa_handler, SIG_DFL);
+    launch_parent_restore(&p);
+    look(&after);
+    assert_same(&after, &before);
+    signal(SIGCHLD, SIG_DFL);
+}
+
+TEST(parent__takes_no_signal_when_it_cannot_wait_for_them)
+{
+    struct signal_state before, after;
+    struct rlimit limit, none;
+    struct launch_parent p;
+    struct err e;
+
+    look(&before);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    assert_int_equal(launch_parent_prepare(&p, &e), -1);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    assert_int_equal(e.code, EMFILE);
+    look(&after);
+    assert_same(&after, &before);
+}
