@@ -17,6 +17,7 @@ struct err;
 #define ELF_SEGMENTS_MAX 16 /* PT_LOAD segments kept; files with more are refused */
 #define BUILD_ID_MAX     20
 
+/* As its program header says. vaddr + memory_bytes does not wrap; the bytes may lie outside the file. */
 struct elf_segment {
     uint64_t offset, vaddr, file_bytes, memory_bytes;
     uint32_t flags; /* PF_X ... */
@@ -45,8 +46,8 @@ struct elf_section {
     uint32_t link;
 };
 
-/* Maps and checks; fd is borrowed and not needed afterwards. -1 for anything that is not a 64-bit ELF file of
- * this machine. */
+/* Maps and checks; fd is borrowed and not needed afterwards. -1 with *e, and *f empty, for anything that is
+ * not a 64-bit ELF file of this machine. */
 int elf_open(struct elf_file *f, int fd, struct err *e);
 /* The same over memory that outlives *f (the vDSO, a fuzzer's bytes). */
 int elf_from_memory(struct elf_file *f, const void *data, size_t bytes, struct err *e);

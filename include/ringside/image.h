@@ -2,9 +2,12 @@
  * image.h - binaries by identity (build id; else device, inode, size, mtime), shared by all processes that
  * map them
  *
+ * Single-threaded; the worker's. Files are opened in the profiled process's own view (/proc/PID/root), which
+ * for other users' processes takes privilege.
+ *
  * An image is opened, not read, when it is first mapped, so that a file deleted afterwards still gets names;
- * it is parsed when the first sample falls into it. Failures are remembered. Ids are dense, never reused
- * while a stack may refer to them, and fit IMAGE_ID_BITS.
+ * it is parsed when the first sample falls into it. Failures are remembered. Ids are dense, reused only after
+ * images_trim(), and fit IMAGE_ID_BITS.
  */
 #ifndef RINGSIDE_IMAGE_H
 #define RINGSIDE_IMAGE_H
@@ -59,9 +62,9 @@ struct image_limits {
 
 /* What a mapping record or /proc/PID/maps says about the file behind a mapping. */
 struct image_ref {
-    const char *path;        /* as process pid sees it */
-    uint32_t pid;            /* whose root folder the path starts at: /proc/PID/root is tried first */
-    uint64_t dev, inode;     /* 0: not known */
+    const char *path;    /* as process pid sees it */
+    uint32_t pid;        /* whose root folder the path starts at: /proc/PID/root is tried first; 0: ours */
+    uint64_t dev, inode; /* 0: not known */
     const uint8_t *build_id; /* build_id_bytes == 0: not known */
     uint8_t build_id_bytes;
     uint64_t start, end; /* of the mapping, when known: finds deleted files through /proc/PID/map_files */
@@ -99,8 +102,8 @@ bool image_function(struct images *t, struct image *i, uint64_t elf_addr, uint64
  */
 bool image_offset_to_elf(struct images *t, struct image *i, uint64_t file_offset, uint64_t *elf_addr);
 
-/* Up to n code bytes at elf_addr, borrowed; fewer at the end of the segment, NULL and 0 when there are none.
- */
+/* Up to `want` code bytes at elf_addr, borrowed; *have tells how many: fewer at the end of the segment, NULL
+ * and 0 when there are none. */
 const uint8_t *image_code(struct images *t, struct image *i, uint64_t elf_addr, size_t want, size_t *have);
 
 /*

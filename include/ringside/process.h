@@ -3,8 +3,8 @@
  * over time
  *
  * Address spaces are shared on fork until one side changes. Everything is driven by records in time order;
- * nothing polls. Single-threaded; pointers are borrowed until the next process_ call that takes a record, or
- * process_reap().
+ * nothing polls. Single-threaded; a task and its process stay until processes_forget(), mappings
+ * until the next record.
  */
 #ifndef RINGSIDE_PROCESS_H
 #define RINGSIDE_PROCESS_H

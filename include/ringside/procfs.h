@@ -1,5 +1,8 @@
 /*
  * procfs.h - what /proc and /sys tell, parsed with checks; nothing is kept
+ *
+ * Any process may call these at any time. What is read may have changed by the time it is returned, and the
+ * process asked about may be gone or, its id reused, be another.
  */
 #ifndef RINGSIDE_PROCFS_H
 #define RINGSIDE_PROCFS_H
@@ -12,21 +15,28 @@
 struct err;
 
 struct procfs_map {
-    uint64_t start, end, file_offset, inode;
+    uint64_t start, end; /* start < end */
+    uint64_t file_offset, inode;
     uint32_t dev_major, dev_minor;
     bool writable, executable;
     const char *path; /* "" when there is none; borrowed during the call */
 };
 
-/* Calls each for every line of /proc/PID/maps; stops when it returns false. -1 with *e when the file cannot
- * be read. */
+/*
+ * Calls each for every line of /proc/PID/maps; stops when it returns false. -1 with *e when the file cannot
+ * be read: ENOENT or ESRCH when the process is gone, EACCES when it is somebody else's (PTRACE_MODE_READ,
+ * proc_pid_maps(5)). A zombie's file is empty.
+ */
 int procfs_maps(pid_t pid, bool (*each)(void *ctx, const struct procfs_map *m), void *ctx, struct err *e);
-/* One line of that file (tests, fuzzing); false when it is malformed. Cuts the line in place. */
+/* One line of that file, which out->path goes on pointing into; false when it is malformed. Cuts the line in
+ * place.
+ */
 bool procfs_parse_map(char *line, struct procfs_map *out);
 
 /*
- * Id of the container a process runs in, from /proc/PID/cgroup (v1 and v2: Docker, containerd, CRI-O, podman,
- * Kubernetes); false when there is none.
+ * Id of the container a process runs in, NUL-terminated, from /proc/PID/cgroup (v1 and v2: Docker,
+ * containerd, CRI-O, podman, Kubernetes). False when there is none, the file cannot be read, or the id has
+ * max bytes or more; ids have up to 64 digits, ECS's a few more.
  */
 bool procfs_container_id(pid_t pid, char *out, size_t max);
 bool procfs_parse_container_id(const char *cgroup_text, char *out, size_t max);

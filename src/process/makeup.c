@@ -37,7 +37,7 @@ static bool backfill_map(void *ctx, const struct procfs_map *m)
     struct mapping mapping = {.start = m->start, .end = m->end, .file_offset = m->file_offset};
 
     b->lines++;
-    if (!m->executable || m->start >= m->end || m->start > INT64_MAX) /* [vsyscall] is the kernel's */
+    if (!m->executable || m->start > INT64_MAX) /* [vsyscall] is the kernel's */
         return true;
     mapping.image = images_map(b->table->images, &ref);
     if (!table_map(b->table, b->process, &mapping))
