@@ -216,15 +216,24 @@ static bool see_symbol(void *ctx, const struct procfs_ksym *k, uint64_t *skip_to
     return true;
 }
 
-/* A path that reads as the text, without a file left behind. */
-static int text_file(const char *text, size_t n, char *path, size_t max)
+/* Through a path, but without a file left behind. */
+static void read_symbols(const char *text, size_t n, struct seen_symbols *s)
 {
-    int fd = memfd_create("kallsyms", MFD_CLOEXEC);
+    CLOSE_FD int fd = memfd_create("kallsyms", MFD_CLOEXEC);
+    struct err e = {0};
+    char path[64];
 
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, n), n);
-    snprintf(path, max, "/proc/self/fd/%d", fd);
-    return fd;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    assert_int_equal(procfs_kallsyms(path, see_symbol, s, &e), 0);
+}
+
+static void assert_addresses(const struct seen_symbols *s, const uint64_t *want, uint32_t n)
+{
+    assert_int_equal(s->count, n);
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(s->addr[i], want[i]);
 }
 
 TEST(procfs__kernel_symbols_with_and_without_module)
@@ -239,12 +248,8 @@ TEST(procfs__kernel_symbols_with_and_without_module)
                                "ffffffffc0002000 t bpf_prog_1\t[bpf]\n"
                                "0000000000000000 A last";
     struct seen_symbols s = {0};
-    struct err e = {0};
-    char path[64];
-    int fd = text_file(text, sizeof(text) - 1, path, sizeof(path));
 
-    assert_int_equal(procfs_kallsyms(path, see_symbol, &s, &e), 0);
-    close(fd);
+    read_symbols(text, sizeof(text) - 1, &s);
     assert_int_equal(s.count, 4);
     assert_int_equal(s.addr[0], 0xffffffff81000000);
     assert_int_equal(s.type[0], 'T');
@@ -271,15 +276,9 @@ TEST(procfs__kernel_addresses_of_any_digits_and_nothing_else)
                                "1ffffffff81000040 T seventeen\n";
     static const uint64_t want[] = {0x0123456789abcdef, 0xfedcba9876543210, 0xff, 0xfffffff81000040};
     struct seen_symbols s = {0};
-    struct err e = {0};
-    char path[64];
-    int fd = text_file(text, sizeof(text) - 1, path, sizeof(path));
 
-    assert_int_equal(procfs_kallsyms(path, see_symbol, &s, &e), 0);
-    close(fd);
-    assert_int_equal(s.count, ARRAY_LEN(want));
-    for (size_t i = 0; i < ARRAY_LEN(want); i++)
-        assert_int_equal(s.addr[i], want[i]);
+    read_symbols(text, sizeof(text) - 1, &s);
+    assert_addresses(&s, want, ARRAY_LEN(want));
 }
 
 TEST(procfs__kernel_symbols_may_be_left_out_where_order_tells_that_they_do_not_matter)
@@ -296,15 +295,9 @@ TEST(procfs__kernel_symbols_may_be_left_out_where_order_tells_that_they_do_not_m
                                "000000000000100a T last\n";
     static const uint64_t want[] = {0x1000, 0x1030, 0x1030, 0x1050, 0x1060, 0x1008, 0x100a};
     struct seen_symbols s = {.skip_to = 0x1040};
-    struct err e = {0};
-    char path[64];
-    int fd = text_file(text, sizeof(text) - 1, path, sizeof(path));
 
-    assert_int_equal(procfs_kallsyms(path, see_symbol, &s, &e), 0);
-    close(fd);
-    assert_int_equal(s.count, ARRAY_LEN(want));
-    for (size_t i = 0; i < ARRAY_LEN(want); i++)
-        assert_int_equal(s.addr[i], want[i]);
+    read_symbols(text, sizeof(text) - 1, &s);
+    assert_addresses(&s, want, ARRAY_LEN(want));
     assert_string_equal(s.text[1], "last_before");
     assert_string_equal(s.text[2], "its_alias");
 }
@@ -314,9 +307,6 @@ TEST(procfs__lines_across_buffers_are_whole_and_endless_ones_left_out)
     const uint32_t lines = 20000, longest = 200000;
     struct buf text;
     struct seen_symbols s = {0};
-    struct err e = {0};
-    char path[64];
-    int fd;
 
     buf_init(&text, 4 << 20);
     for (uint32_t i = 0; i < lines; i++) {
@@ -327,11 +317,9 @@ TEST(procfs__lines_across_buffers_are_whole_and_endless_ones_left_out)
         if (i == lines / 2)
             buf_add_text(&text, "\n");
     }
-    fd = text_file(text.data, text.len, path, sizeof(path));
-    assert_int_equal(procfs_kallsyms(path, see_symbol, &s, &e), 0);
+    read_symbols(text.data, text.len, &s);
     assert_int_equal(s.count, lines);
     assert_string_equal(s.text[3], "function_number_3");
-    close(fd);
     buf_release(&text);
 }
 
