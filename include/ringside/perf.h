@@ -23,15 +23,7 @@ struct perf_armed {
     struct perf_event_attr attr; /* as the kernel took it */
     uint32_t cpus;
     uint32_t ring_pages; /* data pages of each ring: what the profiler should try first */
-    uint32_t steps_down; /* bits of enum perf_step */
     char event[64];
-};
-
-enum perf_step {
-    PERF_STEP_NO_KERNEL = 1 << 0,   /* kernel mode excluded */
-    PERF_STEP_NO_BUILD_ID = 1 << 1, /* mmap records without build ids (before 5.12) */
-    PERF_STEP_NO_LOST = 1 << 2,     /* no PERF_FORMAT_LOST (before 6.0) */
-    PERF_STEP_NO_TASK_TIME = 1 << 3 /* no inherit_stat */
 };
 
 /*

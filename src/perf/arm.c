@@ -68,33 +68,27 @@ static void attr_init(struct perf_event_attr *attr, const struct event_spec *spe
 }
 
 /* Gives up the next thing an older or stricter kernel may refuse. False when nothing is left to give up. */
-static bool attr_step_down(struct perf_armed *armed, int code)
+static bool attr_step_down(struct perf_event_attr *attr, int code)
 {
-    struct perf_event_attr *attr = &armed->attr;
-
     if ((code == EACCES || code == EPERM) && !attr->exclude_kernel) {
         attr->exclude_kernel = 1;
         attr->sample_type &= ~(uint64_t)PERF_SAMPLE_CALLCHAIN;
         attr->exclude_callchain_user = 0;
         attr->sample_max_stack = 0;
-        armed->steps_down |= PERF_STEP_NO_KERNEL;
         return true;
     }
     if (code != EINVAL && code != E2BIG)
         return false;
     if (attr->read_format & PERF_FORMAT_LOST) {
-        attr->read_format &= ~(uint64_t)PERF_FORMAT_LOST;
-        armed->steps_down |= PERF_STEP_NO_LOST;
+        attr->read_format &= ~(uint64_t)PERF_FORMAT_LOST; /* before 6.0 */
         return true;
     }
     if (attr->build_id) {
-        attr->build_id = 0;
-        armed->steps_down |= PERF_STEP_NO_BUILD_ID;
+        attr->build_id = 0; /* before 5.12 */
         return true;
     }
     if (attr->inherit_stat) {
         attr->inherit_stat = 0;
-        armed->steps_down |= PERF_STEP_NO_TASK_TIME;
         return true;
     }
     return false;
@@ -114,7 +108,7 @@ static uint32_t ring_pages(const struct event_spec *spec, uint32_t cpus)
     return (uint32_t)(bytes / (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
-/* The CPUs this process may run on; its children cannot leave its cpuset. */
+/* The CPUs this process may run on: all that its children will use, unless they widen their affinity. */
 static uint32_t allowed_cpus(int *cpus)
 {
     size_t bytes = CPU_ALLOC_SIZE(PERF_CPUS_MAX);
@@ -143,12 +137,13 @@ static void name_event(struct perf_armed *armed, const struct event_spec *spec)
              armed->attr.exclude_kernel ? ":u" : "", (unsigned long long)spec->period);
 }
 
+/* The first CPU decides on the attributes: one decoder reads the rings of all. */
 static int open_one(struct perf_armed *armed, int cpu)
 {
     for (;;) {
         int fd = perf_event_open(&armed->attr, 0, cpu);
 
-        if (fd >= 0 || !attr_step_down(armed, errno))
+        if (fd >= 0 || armed->cpus || !attr_step_down(&armed->attr, errno))
             return fd;
     }
 }

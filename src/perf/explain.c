@@ -4,6 +4,7 @@
 #include "ringside/perf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -14,7 +15,7 @@ static int seccomp_mode(void)
     char status[4096];
     const char *line;
 
-    if (read_small_file(-1, "/proc/self/status", status, sizeof(status), NULL) < 0)
+    if (read_small_file(AT_FDCWD, "/proc/self/status", status, sizeof(status), NULL) < 0)
         return 0;
     line = strstr(status, "\nSeccomp:\t");
     return line ? line[10] - '0' : 0;
