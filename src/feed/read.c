@@ -75,6 +75,8 @@ static bool read_mmap(struct rest *r, struct feed_mmap *out)
 
     if (!f || f->build_id_bytes > sizeof(out->build_id))
         return false;
+    if (f->bytes > UINT64_MAX - f->start)
+        return false;
     out->start = f->start;
     out->bytes = f->bytes;
     out->file_offset = f->file_offset;

@@ -261,6 +261,25 @@ TEST(feed__damaged_bytes_never_lead_outside_the_file)
     assert_true(sum > 0);
 }
 
+TEST(feed__a_mapping_beyond_all_addresses_ends_the_recording)
+{
+    struct feed_record r = record_of_kind(FEED_MMAP);
+    FREE_PTR char *bytes = NULL;
+    struct err e = {0};
+    struct feed *f;
+    size_t n;
+    FILE *to = open_memstream(&bytes, &n);
+
+    r.u.mmap.bytes = UINT64_MAX - r.u.mmap.start + 1;
+    assert_int_equal(feed_file_write_header(to, &info, &e), 0);
+    assert_int_equal(feed_file_write(to, &r, &e), 0);
+    fclose(to);
+    f = open_bytes(bytes, n, &e);
+    assert_non_null(f);
+    assert_false(feed_next(f, &r));
+    feed_close(f);
+}
+
 TEST(feed__what_is_no_recording_is_refused_with_its_name)
 {
     FREE_PTR char *bytes = NULL;
