@@ -43,10 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     attr.read_format =
         data[1] & (PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING | PERF_FORMAT_LOST);
     size -= 2;
-    copy = malloc(size + 8); /* aligned, and exactly as long as the record claims */
+    copy = malloc(size ? size : 1); /* aligned, and exactly as long as the record claims */
     if (!copy)
         return 0;
-    copy = realloc(copy, size ? size : 1);
     memcpy(copy, data + 2, size);
     if (size >= 8) {
         uint16_t length = (uint16_t)size;
