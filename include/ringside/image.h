@@ -47,6 +47,7 @@ struct image {
     uint32_t seen;     /* how often it was mapped */
     uint64_t last_use; /* counts images_map() calls */
     uint64_t dev, inode, bytes, mtime_ns;
+    uint64_t copied_bytes; /* memory its file takes, when it is a copy of what a process has mapped */
     struct elf_file elf;
     struct cfi *cfi;
     struct cfi_counts counted; /* rows already in the statistics */

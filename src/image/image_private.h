@@ -16,6 +16,9 @@ enum image_state {
     IMAGE_STATE_FAILED,   /* not an ELF file of ours, or another than was mapped */
 };
 
+/* Of all copies out of memory together (memory.c); a file may take 64 MiB of it. */
+#define COPIED_BYTES_MAX (256ULL << 20)
+
 struct images {
     struct image_limits limits;
     struct stats *stats;
@@ -29,6 +32,7 @@ struct images {
     uint64_t clock;
     uint32_t *open_id; /* ring of limits.open_files ids, in the order they were opened */
     uint32_t open_at;
+    uint64_t copied_bytes; /* of all images */
 };
 
 /* A file somebody mapped: what is known to tell it from others, and where it may be found. */
@@ -53,6 +57,13 @@ int memory_file_open(const struct wanted_file *w, struct stat *st, struct err *e
 static inline uint64_t stat_mtime_ns(const struct stat *st)
 {
     return (uint64_t)st->st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_mtim.tv_nsec;
+}
+
+/* Nothing holds the image's copy any more. */
+static inline void images_forget_copy(struct images *t, struct image *i)
+{
+    t->copied_bytes -= i->copied_bytes;
+    i->copied_bytes = 0;
 }
 
 /* Puts an image under its build id; where another one has that, it stays. */

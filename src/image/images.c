@@ -133,6 +133,7 @@ static void leave_open_ring(struct images *t, const struct image *i)
 static void free_image(struct images *t, struct image *i)
 {
     leave_open_ring(t, i);
+    images_forget_copy(t, i);
     if (i->symbols_free && i->symbols)
         i->symbols_free(i->symbols);
     cfi_free(i->cfi);
@@ -224,6 +225,7 @@ static void hold_open(struct images *t, struct image *i, int fd)
     if (oldest && oldest->fd >= 0) {
         close(oldest->fd);
         oldest->fd = -1;
+        images_forget_copy(t, oldest);
     }
     t->open_id[t->open_at] = i->id;
     t->open_at = (t->open_at + 1) % t->limits.open_files;
@@ -247,8 +249,11 @@ static void try_to_open(struct images *t, struct image *i, const struct image_re
     int fd = wanted_open(&w, &st, &e);
 
     i->pid = ref->pid;
-    if (fd < 0 && w.pid && w.end)
+    if (fd < 0 && w.pid && w.end && t->copied_bytes < COPIED_BYTES_MAX) {
         fd = memory_file_open(&w, &st, NULL);
+        i->copied_bytes = fd < 0 ? 0 : (uint64_t)st.st_blocks * 512;
+        t->copied_bytes += i->copied_bytes;
+    }
     if (fd < 0) {
         log_debug(image, "%s: %s", i->path, e.text);
         i->state = IMAGE_STATE_UNOPENED;

@@ -17,6 +17,7 @@
 static void fail(struct images *t, struct image *i, const struct err *e)
 {
     i->state = IMAGE_STATE_FAILED;
+    images_forget_copy(t, i);
     stats_add(t->stats, STATS_IMAGES_FAILED, 1);
     log_debug(image, "%s: %s", i->path, e->text);
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../src/image/image_private.h"
 #include "../fixtures/forge_elf.h"
 #include "ringside/base.h"
 #include "ringside/image.h"
@@ -232,6 +233,7 @@ TEST(image__copies_from_memory_what_no_path_leads_to)
     struct fixture x;
     struct image_ref ref = {.pid = (uint32_t)getpid(), .build_id = (const uint8_t *)"\xaa\xbb\xcc"};
     void *at, *unreadable;
+    struct image *i;
 
     set_up(&x, &usual);
     write_small_file(x.path[0]);
@@ -242,7 +244,17 @@ TEST(image__copies_from_memory_what_no_path_leads_to)
     ref.path = x.path[0];
     ref.start = (uint64_t)(uintptr_t)at;
     ref.end = ref.start + 8192;
-    assert_non_null(image_elf(x.images, images_map(x.images, &ref)));
+    x.images->copied_bytes = COPIED_BYTES_MAX;
+    i = images_map(x.images, &ref);
+    assert_null(image_elf(x.images, i));
+    x.images->copied_bytes = 0;
+    assert_true(images_map(x.images, &ref) == i);
+    assert_non_null(image_elf(x.images, i));
+    assert_int_equal(x.images->copied_bytes, 4096);
+    image_unmapped(i);
+    image_unmapped(i);
+    assert_int_equal(images_trim(x.images, 0), 1);
+    assert_int_equal(x.images->copied_bytes, 0);
     munmap(at, 4096);
     munmap(unreadable, 4096);
     tear_down(&x);
