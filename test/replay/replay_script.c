@@ -67,8 +67,10 @@ static struct feed_record *add(struct script *s, enum feed_kind kind, unsigned p
 {
     struct feed_record *r = &s->record[s->count];
 
-    if (s->count == RECORDS_MAX)
+    if (s->count == RECORDS_MAX) {
+        fprintf(stderr, "replay_script: more than %d records\n", RECORDS_MAX);
         exit(2);
+    }
     s->count++;
     *r = (struct feed_record){.kind = kind, .pid = pid, .tid = tid, .time_ns = s->count * NSEC_PER_MSEC};
     return r;
@@ -81,13 +83,14 @@ static bool take_task_line(struct script *s, const char *line)
     char how[8], name[16];
 
     if (sscanf(line, "comm %u %u %7s %15s", &pid, &tid, how, name) == 4) {
-        memcpy(s->name[s->count], name, sizeof(name));
-        name[15] = '\0';
-        add(s, FEED_COMM, pid, tid)->u.comm.exec = strcmp(how, "exec") == 0;
-        s->record[s->count - 1].u.comm.name = s->name[s->count - 1];
+        struct feed_record *r = add(s, FEED_COMM, pid, tid);
+
+        r->u.comm.exec = strcmp(how, "exec") == 0;
+        r->u.comm.name = strcpy(s->name[r - s->record], name);
     } else if (sscanf(line, "fork %u %u %u", &pid, &tid, &parent) == 3) {
-        add(s, FEED_FORK, pid, tid)->u.fork.parent_pid = parent;
-        s->record[s->count - 1].u.fork.parent_tid = parent;
+        struct feed_record *r = add(s, FEED_FORK, pid, tid);
+
+        r->u.fork.parent_pid = r->u.fork.parent_tid = parent;
     } else if (sscanf(line, "sample %u %u", &pid, &tid) == 2) {
         struct feed_sample *sample = &add(s, FEED_SAMPLE, pid, tid)->u.sample;
 
@@ -133,7 +136,7 @@ int main(int argc, char **argv)
     struct worker_config config = {.service = "replay", .version = "test", .stats = stats_new()};
     struct sink_naming naming = {.service = "replay", .pid = 1};
     char line[128];
-    struct err e;
+    struct err e = {0};
     int result;
 
     s->feed.ops = &ops;
@@ -144,8 +147,10 @@ int main(int argc, char **argv)
         }
     config.charged_ns = &s->charged_ns;
     config.sink = argc == 2 ? sink_open(argv[1], &naming, &e) : NULL;
-    if (!config.sink)
+    if (!config.sink) {
+        fprintf(stderr, "usage: replay_script OUT.pb.gz < SCRIPT\n%s\n", e.text);
         return 2;
+    }
     result = worker_run(&config, &s->feed);
     sink_close(config.sink);
     stats_free(config.stats);
