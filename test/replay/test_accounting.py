@@ -9,15 +9,11 @@ import unittest
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent / "tools"
 sys.path.insert(0, str(TOOLS))
-import pprof_read  # noqa: E402
+import pprof_check  # noqa: E402
+from pprof_read import ENDED_WITHIN_A_PERIOD, KERNEL_NOT_PERMITTED, NOT_SAMPLED, SAMPLES_LOST, START_AND_END  # noqa: E402
 
 MS = 1_000_000
 PERIOD = 10 * MS
-ENDED = "[not sampled: ended within a period]"
-KERNEL = "[kernel: not permitted]"
-OTHER = "[not sampled]"
-OUTSIDE = "[not sampled: start and end of processes]"
-LOST = "[samples lost]"
 
 program = None
 
@@ -27,8 +23,7 @@ def replay(script):
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out.pb.gz")
         subprocess.run([program, out], input=script, text=True, check=True)
-        subprocess.run([sys.executable, TOOLS / "pprof_check.py", out], check=True)
-        profile = pprof_read.load(out)
+        profile = pprof_check.load(out)
     found = {}
     for sample in profile.samples:
         key = (sample.frames[0], sample.labels.get("process_name", ""))
@@ -55,26 +50,26 @@ class Children(unittest.TestCase):
     def test_those_never_sampled_are_one_line_under_their_name(self):
         script = start() + "".join(child(20 + i, "short", 3 * MS) for i in range(1000)) + f"total {3000 * MS} 0\n"
         found = replay(script)
-        self.assertEqual(found, {(ENDED, "short"): (0, 3000 * MS)})
+        self.assertEqual(found, {(ENDED_WITHIN_A_PERIOD, "short"): (0, 3000 * MS)})
 
     def test_time_after_the_last_sample_is_shown(self):
         found = replay(start() + child(20, "job", 37 * MS, samples=3) + f"total {37 * MS} 0\n")
-        self.assertEqual(found[(ENDED, "job")], (0, 7 * MS))
+        self.assertEqual(found[(ENDED_WITHIN_A_PERIOD, "job")], (0, 7 * MS))
         self.assertEqual(total(found), 37 * MS)
 
     def test_kernel_time_is_named_where_it_may_not_be_sampled(self):
         found = replay(start("user") + child(20, "dd", 500 * MS, samples=2) + f"total {500 * MS} 0\n")
-        self.assertEqual(found[(KERNEL, "dd")], (0, 480 * MS))
+        self.assertEqual(found[(KERNEL_NOT_PERMITTED, "dd")], (0, 480 * MS))
 
     def test_kernel_time_is_not_blamed_where_it_was_sampled(self):
         found = replay(start("kernel") + child(20, "dd", 500 * MS, samples=2) + f"total {500 * MS} 0\n")
-        self.assertEqual(found[(OTHER, "dd")], (0, 480 * MS))
-        self.assertNotIn((KERNEL, "dd"), found)
+        self.assertEqual(found[(NOT_SAMPLED, "dd")], (0, 480 * MS))
+        self.assertNotIn((KERNEL_NOT_PERMITTED, "dd"), found)
 
     def test_lost_samples_are_told_apart_from_kernel_time(self):
         found = replay(start("user") + child(20, "busy", 100 * MS, samples=4, lost=5) + f"total {100 * MS} 0\n")
-        self.assertEqual(found[(LOST, "busy")], (0, 50 * MS))
-        self.assertEqual(found[(KERNEL, "busy")], (0, 10 * MS))
+        self.assertEqual(found[(SAMPLES_LOST, "busy")], (0, 50 * MS))
+        self.assertEqual(found[(KERNEL_NOT_PERMITTED, "busy")], (0, 10 * MS))
         self.assertEqual(total(found), 100 * MS)
 
     def test_threads_count_for_their_process(self):
@@ -82,7 +77,7 @@ class Children(unittest.TestCase):
         for tid in range(21, 31):
             script += f"fork 20 {tid} 20\nexit 20 {tid}\ntime 20 {tid} {4 * MS} 0\n"
         script += f"exit 20 20\ntime 20 20 {2 * MS} 0\ntotal {42 * MS} 0\n"
-        self.assertEqual(replay(script), {(ENDED, "pool"): (0, 42 * MS)})
+        self.assertEqual(replay(script), {(ENDED_WITHIN_A_PERIOD, "pool"): (0, 42 * MS)})
 
 
 class Root(unittest.TestCase):
@@ -91,28 +86,28 @@ class Root(unittest.TestCase):
     def test_rest_of_the_total_is_the_first_process_s(self):
         script = start() + "sample 10 10\n" * 5 + child(20, "short", 3 * MS) + f"exit 10 10\ntotal {59 * MS} 0\n"
         found = replay(script)
-        self.assertEqual(found[(ENDED, "short")], (0, 3 * MS))
-        self.assertEqual(found[(ENDED, "root")], (0, 6 * MS))
+        self.assertEqual(found[(ENDED_WITHIN_A_PERIOD, "short")], (0, 3 * MS))
+        self.assertEqual(found[(ENDED_WITHIN_A_PERIOD, "root")], (0, 6 * MS))
         self.assertEqual(total(found), 59 * MS)
 
     def test_its_kernel_time_is_named(self):
         found = replay(start() + "sample 10 10\n" * 5 + f"exit 10 10\ntotal {150 * MS} 0\n")
-        self.assertEqual(found[(KERNEL, "root")], (0, 100 * MS))
+        self.assertEqual(found[(KERNEL_NOT_PERMITTED, "root")], (0, 100 * MS))
 
     def test_its_lost_samples_are_named(self):
         found = replay(start("kernel") + "sample 10 10\n" * 5 + f"exit 10 10\ntotal {80 * MS} 3\n")
-        self.assertEqual(found[(LOST, "root")], (0, 30 * MS))
+        self.assertEqual(found[(SAMPLES_LOST, "root")], (0, 30 * MS))
         self.assertEqual(total(found), 80 * MS)
 
     def test_kernels_that_do_not_report_ended_tasks_still_give_the_total(self):
         script = start() + "fork 20 20 10\ncomm 20 20 exec short\nexit 20 20\n" + "exit 10 10\n" + f"total {90 * MS} 0\n"
         found = replay(script)
-        self.assertEqual(found, {(OTHER, "root"): (0, 90 * MS)})
+        self.assertEqual(found, {(NOT_SAMPLED, "root"): (0, 90 * MS)})
 
     def test_what_events_do_not_see_is_shown_when_somebody_waited(self):
         script = start() + "sample 10 10\n" * 5 + f"exit 10 10\ntotal {50 * MS} 0\ncharged {53 * MS}\n"
         found = replay(script)
-        self.assertEqual(found[(OUTSIDE, "root")], (0, 3 * MS))
+        self.assertEqual(found[(START_AND_END, "root")], (0, 3 * MS))
 
     def test_more_samples_than_time_never_makes_negative_time(self):
         found = replay(start() + "sample 10 10\n" * 5 + f"exit 10 10\ntotal {40 * MS} 0\ncharged {30 * MS}\n")

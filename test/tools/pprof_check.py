@@ -16,6 +16,7 @@ The rules, by the numbers their messages carry:
 """
 
 import argparse
+import io
 import re
 import sys
 import time
@@ -29,8 +30,6 @@ YEAR_2020_NS = 1577836800 * 10**9
 DAY_NS = 86400 * 10**9
 SHOWN = 20  # violations of one rule that are printed
 
-# Frames that say a stack does not reach the start of its thread.
-CUT_FRAMES = ("[truncated]", "[incomplete]")
 # What accounts for time without a stack: neither complete nor cut.
 PSEUDO = re.compile(r"\[.*\]\Z", re.DOTALL)
 
@@ -273,11 +272,26 @@ def check(data, options=None):
     return checker.found, checker.profile
 
 
+class Broken(AssertionError):
+    """A file breaks rules; the text names them."""
+
+
+def load(path):
+    """The profile in a file that keeps every rule."""
+    with open(path, "rb") as file:
+        found, profile = check(file.read())
+    if found:
+        text = io.StringIO()
+        report(path, found, text)
+        raise Broken(f"{len(found)} rules of the format broken:\n{text.getvalue()}")
+    return profile
+
+
 def complete_share(profile):
     """(complete, cut) values of the first sample type over samples that have a real stack."""
     complete = cut = 0
     for sample in profile.samples:
-        if any(frame in CUT_FRAMES for frame in sample.frames):
+        if any(frame in pprof_read.CUT_FRAMES for frame in sample.frames):
             cut += sample.values[0]
         elif not all(PSEUDO.match(frame) for frame in sample.frames):
             complete += sample.values[0]

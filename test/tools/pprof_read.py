@@ -13,6 +13,16 @@ rows (mappings, locations, functions, strings) are kept for that, with string fi
 import zlib
 from dataclasses import dataclass, field
 
+# Frames that say a stack does not reach the start of its thread (docs/profile.md).
+TRUNCATED, INCOMPLETE = "[truncated]", "[incomplete]"
+CUT_FRAMES = (TRUNCATED, INCOMPLETE)
+# Frames for time without samples, by the reason.
+ENDED_WITHIN_A_PERIOD = "[not sampled: ended within a period]"
+KERNEL_NOT_PERMITTED = "[kernel: not permitted]"
+SAMPLES_LOST = "[samples lost]"
+START_AND_END = "[not sampled: start and end of processes]"
+NOT_SAMPLED = "[not sampled]"
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 GZIP_WRAPPER = 16 + zlib.MAX_WBITS
 
