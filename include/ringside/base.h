@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct rusage;
+
 #define ARRAY_LEN(a)                 (sizeof(a) / sizeof((a)[0]))
 #define MIN_OF(a, b)                 ((a) < (b) ? (a) : (b))
 #define MAX_OF(a, b)                 ((a) > (b) ? (a) : (b))
@@ -27,7 +29,8 @@ struct err {
     char text[400]; /* outermost context first: "profile pid 7: read maps: No such process" */
 };
 
-/* Fills *e with the formatted text and, when code is not 0, ": strerror(code)". Returns -1. e may be NULL. */
+/* Fills *e with the formatted text and, when code is not 0, ": strerror(code)", for which a long text is cut.
+ * Returns -1. e may be NULL. */
 int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Prefixes the text; returns -1. When it does not fit, the new context is dropped, never the cause. */
@@ -139,8 +142,6 @@ static inline uint64_t hash_u64(uint64_t x)
     return x;
 }
 uint64_t hash_bytes(const void *bytes, size_t n);
-/* Quick hash of whole words; for stacks. */
-uint64_t hash_words(const uint64_t *words, size_t n);
 
 /* ---- map from 64-bit keys to 64-bit values, open addressing ---- */
 
@@ -156,8 +157,6 @@ uint64_t *map64_find(const struct map64 *m, uint64_t key);
 /* Adds or overwrites. */
 void map64_put(struct map64 *m, uint64_t key, uint64_t value);
 bool map64_remove(struct map64 *m, uint64_t key);
-/* Walks all entries: *at starts at 0; false at the end. Do not change the map meanwhile. */
-bool map64_next(const struct map64 *m, uint32_t *at, uint64_t *key, uint64_t *value);
 
 /* ---- interned strings: equal texts get equal ids; id 0 is "" ---- */
 
@@ -191,6 +190,8 @@ uint64_t clock_wall_ns(void);
 /* CPU time of process pid (all threads, living and ended); 0 when it is gone. Works for other users'
  * processes too (kernel/time/posix-cpu-timers.c, pid_for_clock). */
 uint64_t clock_process_cpu_ns(int pid);
+/* User and system time of what getrusage(2) or wait4(2) filled. */
+uint64_t rusage_cpu_ns(const struct rusage *usage);
 
 /* ---- where finished bytes go ---- */
 
@@ -200,8 +201,8 @@ struct byte_out {
 };
 
 /*
- * A file that appears under its final name only when complete: written as ".NAME.tmp-PID" beside it, synced
- * by rename(2).
+ * A file that appears under its final name only when complete: written as ".NAME.tmp-PID" beside it, then
+ * renamed. Not synced: after a power failure it may be empty.
  */
 struct atomic_file {
     int fd;
@@ -215,8 +216,8 @@ int atomic_file_write(void *file, const void *bytes, size_t n, struct err *e); /
 int atomic_file_commit(struct atomic_file *f, struct err *e);
 void atomic_file_abort(struct atomic_file *f); /* safe after commit, and twice */
 
-/* Reads at most max bytes of a small file (procfs: sizes are not known before) and NUL-terminates. Length, or
- * -1 with *e. */
+/* Reads at most max - 1 bytes (max at least 1) of a small file (procfs: sizes are not known before) and
+ * NUL-terminates. Length, or -1 with *e. */
 long read_small_file(int dir_fd, const char *path, char *out, size_t max, struct err *e);
 /* A whole-file integer such as /proc/sys/kernel/perf_event_paranoid; fallback when it cannot be read. */
 long read_number_file(const char *path, long fallback);

@@ -6,10 +6,13 @@
 
 struct options;
 
+/* Exit status where nothing is started because what was asked for makes no sense. */
+#define EXIT_USAGE 2
+
 /*
  * Service shape: does not return when the command starts (this process becomes it). Parent shape: returns the
- * command's exit status once the profile is written. Otherwise returns an exit status: 2 unusable output, 126
- * or 127 exec failures.
+ * command's exit status once the profile is written. Otherwise returns an exit status: EXIT_USAGE for
+ * an unusable output, 126 or 127 for exec failures.
  */
 int supervisor_run(const struct options *options, const char *version);
 

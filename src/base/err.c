@@ -8,17 +8,21 @@
 
 int err_set(struct err *e, int code, const char *fmt, ...)
 {
+    const char *cause;
     va_list args;
-    int n;
+    size_t at;
 
     if (!e)
         return -1;
     e->code = code;
     va_start(args, fmt);
-    n = vsnprintf(e->text, sizeof(e->text), fmt, args);
+    vsnprintf(e->text, sizeof(e->text), fmt, args);
     va_end(args);
-    if (code && n >= 0 && (size_t)n < sizeof(e->text))
-        snprintf(e->text + n, sizeof(e->text) - (size_t)n, ": %s", strerror(code));
+    if (!code)
+        return -1;
+    cause = strerror(code);
+    at = MIN_OF(strlen(e->text), sizeof(e->text) - sizeof(": ") - strlen(cause));
+    snprintf(e->text + at, sizeof(e->text) - at, ": %s", cause);
     return -1;
 }
 

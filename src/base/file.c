@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +38,16 @@ uint64_t clock_process_cpu_ns(int pid)
     if (pid <= 0 || clock_getcpuclockid(pid, &id) != 0)
         return 0;
     return clock_read(id);
+}
+
+static uint64_t timeval_ns(const struct timeval *t)
+{
+    return (uint64_t)t->tv_sec * NSEC_PER_SEC + (uint64_t)t->tv_usec * 1000;
+}
+
+uint64_t rusage_cpu_ns(const struct rusage *usage)
+{
+    return timeval_ns(&usage->ru_utime) + timeval_ns(&usage->ru_stime);
 }
 
 int atomic_file_open(struct atomic_file *f, int dir_fd, const char *name, struct err *e)

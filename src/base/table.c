@@ -6,17 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t hash_words(const uint64_t *words, size_t n)
-{
-    uint64_t h = 0x9e3779b97f4a7c15ULL ^ n;
-
-    for (size_t i = 0; i < n; i++) {
-        h = (h ^ words[i]) * 0xff51afd7ed558ccdULL;
-        h ^= h >> 29;
-    }
-    return hash_u64(h);
-}
-
 uint64_t hash_bytes(const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
@@ -125,20 +114,6 @@ bool map64_remove(struct map64 *m, uint64_t key)
     m->slots[hole].full = false;
     m->used--;
     return true;
-}
-
-bool map64_next(const struct map64 *m, uint32_t *at, uint64_t *key, uint64_t *value)
-{
-    while (*at < m->cap) {
-        const struct map64_slot *s = &m->slots[(*at)++];
-
-        if (!s->full)
-            continue;
-        *key = s->key;
-        *value = s->value;
-        return true;
-    }
-    return false;
 }
 
 /* ---- strtab ---- */

@@ -8,8 +8,6 @@
 #include "ringside/options.h"
 #include "ringside/supervisor.h"
 
-#define EXIT_USAGE 2
-
 /*
  * jemalloc reads this symbol (jemalloc(3), TUNING). The profiler is one thread with a small, steady working
  * set: one arena, small thread caches, and memory of a finished export given back soon.

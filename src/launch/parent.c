@@ -49,11 +49,6 @@ void launch_parent_restore(struct launch_parent *p)
     sigprocmask(SIG_SETMASK, &p->saved_mask, NULL);
 }
 
-static uint64_t nanoseconds(const struct timeval *t)
-{
-    return (uint64_t)t->tv_sec * NSEC_PER_SEC + (uint64_t)t->tv_usec * 1000;
-}
-
 /* Collects everything that ended; true when child was among it. */
 static bool reap(pid_t child, int *status, uint64_t *cpu_ns)
 {
@@ -65,7 +60,7 @@ static bool reap(pid_t child, int *status, uint64_t *cpu_ns)
     while ((pid = wait4(-1, &one, WNOHANG, &usage)) > 0)
         if (pid == child) {
             *status = one;
-            *cpu_ns = nanoseconds(&usage.ru_utime) + nanoseconds(&usage.ru_stime);
+            *cpu_ns = rusage_cpu_ns(&usage);
             ended = true;
         }
     return ended;

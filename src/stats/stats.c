@@ -40,11 +40,6 @@ const char *stats_name(enum stats_id id)
     return (unsigned)id < STATS_COUNT ? names[id] : "unknown";
 }
 
-static uint64_t timeval_ns(const struct timeval *t)
-{
-    return (uint64_t)t->tv_sec * NSEC_PER_SEC + (uint64_t)t->tv_usec * 1000;
-}
-
 /* VmHWM rather than ru_maxrss: the latter keeps the peak of what this process was before an exec. */
 static uint64_t peak_rss(uint64_t fallback)
 {
@@ -63,7 +58,7 @@ void stats_self(struct stats_self *out)
 
     *out = (struct stats_self){0};
     if (getrusage(RUSAGE_SELF, &used) == 0) {
-        out->cpu_ns = timeval_ns(&used.ru_utime) + timeval_ns(&used.ru_stime);
+        out->cpu_ns = rusage_cpu_ns(&used);
         out->peak_rss_bytes = (uint64_t)used.ru_maxrss * 1024;
     }
     out->peak_rss_bytes = peak_rss(out->peak_rss_bytes);

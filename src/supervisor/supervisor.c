@@ -22,7 +22,6 @@
 
 #include "profiler.h"
 
-#define EXIT_USAGE         2
 /* Longest time the parent shape waits for the last profile to be written. */
 #define PROFILE_TIMEOUT_MS 60000
 
