@@ -67,7 +67,7 @@ struct cfi_full {
 
 struct cfi_limits {
     uint32_t rows;  /* kept ranges of one file; beyond, look-ups still work but are not remembered */
-    uint32_t rules; /* distinct rules of one file; beyond, CFI_NONE */
+    uint32_t rules; /* distinct rules of one file, of which 1 MiB may be CFI_FULL; beyond, CFI_NONE */
 };
 
 struct cfi_counts {

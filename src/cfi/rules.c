@@ -115,10 +115,15 @@ static void grow_index(struct rules *r)
     }
 }
 
+static size_t full_bytes(const struct rules_draft *d)
+{
+    return sizeof(struct cfi_full) + d->ops * sizeof(struct cfi_op);
+}
+
 /* One block: the places, then their operations. */
 static const struct cfi_full *copy_full(const struct rules_draft *d)
 {
-    struct cfi_full *full = base_alloc(sizeof(*full) + d->ops * sizeof(struct cfi_op));
+    struct cfi_full *full = base_alloc(full_bytes(d));
     struct cfi_op *op = (struct cfi_op *)(full + 1);
 
     *full = d->full;
@@ -145,9 +150,12 @@ uint16_t rules_add(struct rules *r, const struct rules_draft *draft)
     slot = slot_of(r, &rule, full);
     if (r->index[slot])
         return r->index[slot];
-    if (r->count >= r->max)
+    if (r->count >= r->max || (full && full_bytes(draft) > RULES_FULL_BYTES_MAX - r->full_bytes))
         return RULES_NONE;
-    rule.full = full ? copy_full(draft) : NULL;
+    if (full) {
+        rule.full = copy_full(draft);
+        r->full_bytes += full_bytes(draft);
+    }
     r->index[slot] = (uint16_t)r->count;
     append(r, &rule);
     return (uint16_t)(r->count - 1);

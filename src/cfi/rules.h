@@ -6,9 +6,13 @@
 
 #include "ringside/cfi.h"
 
-#define RULES_PER_CHUNK 64
-#define RULES_NONE      0   /* the number of the CFI_NONE rule */
-#define RULES_OPS_MAX   128 /* operations over all expressions of one rule */
+#define RULES_PER_CHUNK      64
+#define RULES_NONE           0   /* the number of the CFI_NONE rule */
+#define RULES_OPS_MAX        128 /* operations over all expressions of one rule */
+/* Of rules that are not compact. Compact ones take 32 bytes, and libcrypto, which has more of the others than
+ * any library of a Debian system we looked at, 16 KiB for all of those; but a hostile file could ask for 4
+ * KiB each. */
+#define RULES_FULL_BYTES_MAX (1U << 20)
 
 /* A rule while it is being made; its expressions lie in op[]. */
 struct rules_draft {
@@ -22,6 +26,7 @@ struct rules {
     struct cfi_rule **chunk;
     uint16_t *index; /* hash index over numbers; 0: empty */
     uint32_t index_slots, count, max;
+    size_t full_bytes;
 };
 
 void rules_init(struct rules *r, uint32_t max);
