@@ -242,6 +242,23 @@ class Refuses(unittest.TestCase):
         self.assertEqual([rule for rule, _ in pprof_check.check(Parts().bytes(), options)[0]], [9])
 
 
+class Load(unittest.TestCase):
+    def load(self, parts):
+        with tempfile.NamedTemporaryFile(suffix=".pb.gz") as file:
+            file.write(parts.bytes())
+            file.flush()
+            return pprof_check.load(file.name)
+
+    def test_gives_the_profile_of_a_good_file(self):
+        self.assertEqual(self.load(Parts()).total(), 40)
+
+    def test_names_the_rules_a_file_breaks(self):
+        parts = Parts()
+        parts.duration = 0
+        with self.assertRaisesRegex(pprof_check.Broken, "rule 9: duration_nanos"):
+            self.load(parts)
+
+
 class Command(unittest.TestCase):
     def run_on(self, data, *options):
         with tempfile.NamedTemporaryFile(suffix=".pb.gz") as file:
