@@ -3,6 +3,7 @@
  */
 #include "ringside/launch.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -70,14 +71,27 @@ static int compare_ints(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
+/* One by one, as they are listed: the limit on descriptors may be a thousand million, or lower than some that
+ * are open. */
+static void close_listed(unsigned first, unsigned last)
+{
+    DIR *list = opendir("/proc/self/fd");
+
+    for (const struct dirent *entry; list && (entry = readdir(list));) {
+        unsigned long fd = strtoul(entry->d_name, NULL, 10); /* "." and "..": 0, never asked for */
+
+        if (fd >= first && fd <= last && (int)fd != dirfd(list))
+            close((int)fd);
+    }
+    if (list)
+        closedir(list);
+}
+
 static void close_from_to(unsigned first, unsigned last)
 {
-    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
-        return;
-    /* Before Linux 5.9. */
-    last = MIN_OF(last, (unsigned)sysconf(_SC_OPEN_MAX));
-    for (unsigned fd = first; fd <= last; fd++)
-        close((int)fd);
+    /* Not there before Linux 5.9, and denied by older container runtimes. */
+    if (first <= last && syscall(SYS_close_range, first, last, 0) < 0)
+        close_listed(first, last);
 }
 
 void launch_close_others(const int *keep, uint32_t n)

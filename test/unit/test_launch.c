@@ -5,10 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -144,6 +148,52 @@ TEST(fork_detached__leaves_no_child_and_no_signal_behind)
     sigprocmask(SIG_UNBLOCK, &block, NULL);
     close(pair[0]);
     close(pair[1]);
+}
+
+static void deny_close_range(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER,
+              &(struct sock_fprog){.len = ARRAY_LEN(code), .filter = code}) < 0)
+        _exit(90);
+}
+
+/* In a process of its own: 3 to 5 and 100 are open, 4 is kept, the limit on descriptors is below 100. Returns
+ * how many are not as they should be. */
+static int close_others_but_4(bool denied)
+{
+    int keep = 4, wrong = 0;
+
+    for (int fd = 3; fd < 6; fd++)
+        dup2(STDERR_FILENO, fd);
+    dup2(STDERR_FILENO, 100);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = 50, .rlim_max = 50});
+    if (denied)
+        deny_close_range();
+    launch_close_others(&keep, 1);
+    for (int fd = 0; fd < 128; fd++)
+        wrong += (fcntl(fd, F_GETFD) >= 0) != (fd < 3 || fd == keep);
+    return wrong;
+}
+
+TEST(close_others__leaves_what_is_kept_and_the_first_three)
+{
+    for (int denied = 0; denied < 2; denied++) {
+        int status;
+        pid_t child = fork();
+
+        if (child == 0)
+            _exit(close_others_but_4(denied));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
 }
 
 /* What a command would find: which signals are blocked, and what becomes of SIGCHLD. */
