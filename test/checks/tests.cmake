@@ -1,6 +1,5 @@
 # Tests that look at the repository rather than at the program, and those that other builds contribute, so that one ctest
 # runs everything. Included from test/CMakeLists.txt.
-find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 function(ringside_check name)
   add_test(NAME check.${name} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

@@ -1,5 +1,4 @@
 # The built program on real processes, one ctest entry per test/kernel/test_*.py. Included from test/CMakeLists.txt.
-find_package(Python3 REQUIRED COMPONENTS Interpreter)
 if(NOT TARGET ringside OR RINGSIDE_SANITIZE)
   return()
 endif()

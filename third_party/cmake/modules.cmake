@@ -1,6 +1,7 @@
 # One static library per line of docs/modules.txt: that page is the only list of modules.
 
 # Which outside library a module's code may reach.
+set(RINGSIDE_EXTERNAL_options PkgConfig::INIH)
 set(RINGSIDE_EXTERNAL_elfio PkgConfig::LIBDW)
 set(RINGSIDE_EXTERNAL_cfi PkgConfig::LIBDW)
 set(RINGSIDE_EXTERNAL_image PkgConfig::LIBDW)
