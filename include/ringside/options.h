@@ -1,46 +1,130 @@
 /*
  * options.h - one table row per option; everything said about options is made from the table
  *
- * Precedence: command line, then RINGSIDE_* environment, then default.
+ * Precedence: command line, then RINGSIDE_* variables, then variables shared with other tools (DD_*, OTEL_*),
+ * then the config file, then default.
  */
 #ifndef RINGSIDE_OPTIONS_H
 #define RINGSIDE_OPTIONS_H
 
 #include "ringside/base.h"
+#include "ringside/event.h"
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
+/* What repeated options collect, in the order given. */
+struct option_texts {
+    const char **at;
+    uint32_t count;
+};
+
 struct options {
-    const char *service;       /* -S; default: the command's base name */
-    const char *output;        /* -O; NULL: profiles are not written */
+    /* What the profile says. Texts that nobody gave are NULL. */
+    const char *service; /* -S; default: the command's base name */
+    const char *environment;
+    const char *service_version;
+    const char *runtime_id;
+    struct option_texts tags; /* "key:value" each; at most OPTION_TAG_MAX bytes, no comma */
+
+    /* Where it goes. */
+    const char *output;       /* -O; NULL: profiles are not written */
+    uint32_t upload_period_s; /* -u */
+    const char *url, *host, *api_key;
+    uint32_t port;
+    bool agentless;
+    uint32_t flush_timeout_ms;
+
+    /* What is sampled. */
+    struct option_texts event_texts; /* -e, as given */
+    struct event_list events;        /* what they and the preset mean, or sCPU */
+    const char *preset;
+    uint32_t frequency_hz; /* --frequency */
+    uint32_t stack_bytes;  /* --stack-sample-size, rounded down to a multiple of 8 */
+    bool inlined_functions;
+    bool timeline;
+    int maximum_pids; /* -1: as many as Ringside can hold */
+    bool remote_symbolization, disable_symbolization;
+    int pid; /* 0: none */
+    bool global;
+
+    /* How it runs. */
+    bool enable;               /* false: the command runs, nothing is profiled */
     bool wait;                 /* --wait */
     bool wait_set;             /* --wait or --no-wait was asked for: the shape of -O implies nothing */
-    uint32_t upload_period_s;  /* -u */
-    uint32_t frequency_hz;     /* --frequency */
-    uint32_t stack_bytes;      /* --stack-sample-size, rounded down to a multiple of 8 */
     uint32_t start_timeout_ms; /* how long the command is held back for the profiler */
     int nice;                  /* of the profiler */
+    cpu_set_t cpu_affinity;    /* of the profiler; meaningful when cpu_affinity_set */
+    bool cpu_affinity_set;
+    const char *switch_user;
+    bool drop_caps;
+
+    /* Configuration and messages. */
+    const char *config; /* the file that was asked for */
+    const char *capture_config;
+    bool show_config;
     enum level log_level;
     enum log_mode log_mode;
     const char *log_path;
-    bool help, version;
-    char **command; /* NULL-terminated rest of the command line, borrowed from argv */
+    bool show_samples;
+    const char *internal_stats;
+
+    /* Asked for instead of a run. */
+    bool help, help_all, version;
+    bool list_events; /* -e help */
+
+    char **command; /* NULL-terminated rest of the command line, borrowed from argv; may be empty where none
+                     * is needed (options_need_command) */
+    struct option_texts notes; /* what was given and has no effect, for a person; to be logged as warnings */
+    struct option_store *store;
 };
 
+#define OPTION_TAG_MAX 200 /* what intakes take of one tag */
+
 /*
- * Fills *o from argv and environ. Strings are borrowed from them. Returns -1 with *e (for a person, naming
- * the option or variable and quoting the text) on the first thing wrong; the caller exits 2.
+ * Fills *o from argv, environ and the config file. Texts are borrowed from the first two or owned by
+ * o->store. Returns -1 with *e (for a person, naming the option, variable or line and quoting the text) on
+ * the first thing wrong, nothing is to be released then; the caller exits 2.
  */
 int options_parse(struct options *o, int argc, char **argv, char **envp, struct err *e);
+/* Safe on an empty one and twice. */
+void options_release(struct options *o);
 
-/* --help. */
-void options_print_help(FILE *to);
-/* Markdown of docs/commands.md, generated. */
+/* --help; all: --help-all. */
+void options_print_help(FILE *to, bool all);
+/*
+ * --show-config: every value and where it came from, one line per option in the order of the table, itself a
+ * config file. Secrets are not in it.
+ */
+void options_print_config(FILE *to, const struct options *o);
+/* --capture-config: a config file at o->capture_config that makes the same run. Written atomically. */
+int options_capture_config(const struct options *o, struct err *e);
+
+/* Generated files: docs/commands.md, docs/ringside.1 and so on. */
 void options_print_commands_page(FILE *to);
+void options_print_man_page(FILE *to);
+void options_print_example_config(FILE *to);
+void options_print_bash_completion(FILE *to);
+void options_print_zsh_completion(FILE *to);
 
 /* Checks the table itself: names unique, defaults inside bounds, help present. For the unit tests. */
 int options_check_table(struct err *e);
+
+/* What a test of all options needs to know of a row; false beyond the last. */
+struct option_facts {
+    const char *name;
+    char letter;
+    const char *fallback;  /* NULL: none */
+    const char *sample;    /* a value other than the default; NULL: asked for instead of a run */
+    char variable[64];     /* RINGSIDE_... */
+    const char *also[3];   /* other long names that take the same text; NULL-terminated */
+    const char *shared[4]; /* variables of other tools that take the same text; NULL-terminated */
+    bool is_switch, is_secret, is_later;
+    bool without_effect;    /* taken and noted */
+    bool command_line_only; /* not in a file */
+};
+bool options_describe(size_t i, struct option_facts *out);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * main.c - the ringside program: options, log, run
  */
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -15,33 +16,68 @@
 extern const char *malloc_conf;
 const char *malloc_conf = "narenas:1,tcache_max:4096,dirty_decay_ms:500,muzzy_decay_ms:0";
 
+static int print_information(const struct options *o)
+{
+    if (o->version)
+        printf("ringside %s\n", RINGSIDE_VERSION);
+    else if (o->help || o->help_all)
+        options_print_help(stdout, o->help_all);
+    return fflush(stdout) == EOF;
+}
+
+/* With a command standard output is the command's. */
+static int print_configuration(const struct options *o, struct err *e)
+{
+    FILE *to = o->command[0] ? stderr : stdout;
+
+    if (o->capture_config && options_capture_config(o, e) < 0)
+        return -1;
+    if (o->show_config)
+        options_print_config(to, o);
+    return fflush(to) == EOF ? err_set(e, errno, "show the configuration") : 0;
+}
+
+static int start_log(const struct options *o, struct err *e)
+{
+    struct log_config config = {.level = o->log_level, .mode = o->log_mode, .path = o->log_path};
+
+    if (log_open(&config, e) < 0)
+        return -1;
+    for (uint32_t i = 0; i < o->notes.count; i++)
+        log_warn(options, "%s", o->notes.at[i]);
+    return 0;
+}
+
+static int run(const struct options *o, struct err *e)
+{
+    if (o->list_events)
+        return err_set(e, 0, "option --event: not in this build: listing events");
+    if (print_configuration(o, e) < 0)
+        return -1;
+    if (!o->command[0])
+        return 0;
+    if (o->enable && !o->output)
+        return err_set(
+            e, 0,
+            "where should the profile go? -O FILE.pb.gz for one profile of the run, -O FOLDER/ for "
+            "one per period");
+    if (start_log(o, e) < 0)
+        return -1;
+    return supervisor_run(o, RINGSIDE_VERSION);
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
     struct err e;
+    int status = -1;
 
-    if (options_parse(&options, argc, argv, environ, &e) < 0) {
+    if (options_parse(&options, argc, argv, environ, &e) == 0) {
+        if (options.help || options.help_all || options.version)
+            return print_information(&options);
+        status = run(&options, &e);
+    }
+    if (status < 0)
         fprintf(stderr, "ringside: %s\n", e.text);
-        return EXIT_USAGE;
-    }
-    if (options.help || options.version) {
-        if (options.version)
-            printf("ringside %s\n", RINGSIDE_VERSION);
-        else
-            options_print_help(stdout);
-        return fflush(stdout) == EOF;
-    }
-    if (!options.output) {
-        fprintf(stderr, "ringside: where should the profile go? -O FILE.pb.gz for one profile of the run, "
-                        "-O FOLDER/ for one per period\n");
-        return EXIT_USAGE;
-    }
-    if (log_open(&(struct log_config){.level = options.log_level,
-                                      .mode = options.log_mode,
-                                      .path = options.log_path},
-                 &e) < 0) {
-        fprintf(stderr, "ringside: %s\n", e.text);
-        return EXIT_USAGE;
-    }
-    return supervisor_run(&options, RINGSIDE_VERSION);
+    return status < 0 ? EXIT_USAGE : status;
 }

@@ -1,172 +1,126 @@
 /*
- * parse.c - command line and environment to struct options
- *
- * Each layer notes texts; for every option the text of the strongest layer that has one is then turned into
- * its value, so a flag also overrides a variable that makes no sense. Another layer is another loop over the
- * table.
+ * parse.c - all layers to struct options
  */
 #include "ringside/options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "table.h"
+#include "store.h"
 
-struct setting {
-    const char *text;
-    enum option_source source;
-};
-
-struct parser {
-    struct setting setting[OPTIONS_MAX]; /* by row */
-    char **argv;
-    int argc, at;
-};
-
-static void note(struct parser *p, const struct option_row *row, const char *text, enum option_source source)
+static const struct option_row *row_of(const char *name)
 {
-    struct setting *s = &p->setting[row - option_table];
-
-    if (s->text && source < s->source)
-        return;
-    *s = (struct setting){.text = text, .source = source};
+    return option_find(name, strlen(name)).row;
 }
 
-/* ---- command line ---- */
-
-/* n: of the option's name; what comes before it are dashes. */
-static int unknown_option(const char *arg, const char *name, size_t n, struct err *e)
+static bool was_given(const struct options *o, const char *name)
 {
-    char suggestion[OPTION_NAME_MAX];
-    int shown = (int)MIN_OF((size_t)(name - arg) + n, (size_t)60);
-
-    if (option_suggest(name, n, suggestion))
-        return err_set(e, 0, "unknown option \"%.*s\": did you mean --%s?", shown, arg, suggestion);
-    return err_set(e, 0, "unknown option \"%.*s\" (ringside --help shows all)", shown, arg);
+    return option_given(o->store, row_of(name)) != NULL;
 }
 
-static int take_argument(struct parser *p, const struct option_row *row, const char *spelled, struct err *e)
+static void add_note(struct options *o, const char *text)
 {
-    if (p->at == p->argc)
-        return err_set(e, 0, "option %.60s: the argument %s is missing", spelled, row->argument);
-    note(p, row, p->argv[p->at++], SOURCE_COMMAND_LINE);
-    return 0;
-}
-
-static int take_long(struct parser *p, const char *arg, struct err *e)
-{
-    const char *name = arg + 2, *equals = strchr(name, '=');
-    size_t n = equals ? (size_t)(equals - name) : strlen(name);
-    bool negated;
-    const struct option_row *row = option_find(name, n, &negated);
-
-    if (!row)
-        return unknown_option(arg, name, n, e);
-    if (row->argument && !equals)
-        return take_argument(p, row, arg, e);
-    if (equals && (negated || row->type == OPTION_ACTION))
-        return err_set(e, 0, "option \"%.60s\" takes no argument", arg);
-    note(p, row, equals ? equals + 1 : (negated ? "0" : "1"), SOURCE_COMMAND_LINE);
-    return 0;
-}
-
-/* "-v", "-Sname", "-S name", "-hv". */
-static int take_short(struct parser *p, const char *arg, struct err *e)
-{
-    bool negated;
-
-    /* "-output" would otherwise write the log to a file "utput". */
-    if (arg[2] && option_find(arg + 1, strlen(arg + 1), &negated))
-        return err_set(e, 0, "option \"%.60s\": did you mean -%.60s?", arg, arg);
-    for (const char *c = arg + 1; *c; c++) {
-        const struct option_row *row = option_find_letter(*c);
-        char spelled[] = {'-', *c, '\0'};
-
-        if (!row)
-            return unknown_option(arg, arg + 1, strlen(arg + 1), e);
-        if (row->argument && !c[1])
-            return take_argument(p, row, spelled, e);
-        note(p, row, row->argument ? c + 1 : "1", SOURCE_COMMAND_LINE);
-        if (row->argument)
-            return 0;
-    }
-    return 0;
-}
-
-/* Up to the command: the first word that is no option. */
-static int take_command_line(struct parser *p, struct err *e)
-{
-    while (p->at < p->argc) {
-        const char *arg = p->argv[p->at];
-
-        if (arg[0] != '-' || !arg[1])
-            return 0;
-        p->at++;
-        if (strcmp(arg, "--") == 0)
-            return 0;
-        if ((arg[1] == '-' ? take_long(p, arg, e) : take_short(p, arg, e)) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* ---- the other layers ---- */
-
-static const char *find_variable(char **envp, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (; envp && *envp; envp++)
-        if (strncmp(*envp, name, n) == 0 && (*envp)[n] == '=')
-            return *envp + n + 1;
-    return NULL;
-}
-
-/* An empty variable is one that is not set: there is no other way to unset what an image's author has set. */
-static void take_environment(struct parser *p, char **envp)
-{
-    char name[OPTION_VARIABLE_MAX];
-
-    for (size_t i = 0; i < option_count; i++) {
-        const struct option_row *row = &option_table[i];
-        const char *text;
-
-        if (row->type == OPTION_ACTION)
-            continue;
-        option_variable(row, name);
-        text = find_variable(envp, name);
-        if (text && *text)
-            note(p, row, text, SOURCE_ENVIRONMENT);
-    }
-}
-
-static void take_defaults(struct parser *p)
-{
-    for (size_t i = 0; i < option_count; i++)
-        if (option_table[i].fallback)
-            note(p, &option_table[i], option_table[i].fallback, SOURCE_DEFAULT);
+    option_texts_add(o->store, &o->notes, option_take_text(o->store, text, strlen(text)));
 }
 
 /* ---- values ---- */
 
-static int store_setting(struct options *o, const struct option_row *row, const struct setting *s,
-                         struct err *e)
+/* Whether what was given comes to the default: then it does not matter that nothing is there to do it. */
+static bool is_default(const struct options *o, const struct option_row *row)
 {
-    char variable[OPTION_VARIABLE_MAX];
+    struct options by_default = {.store = o->store};
+    struct buf mine, other;
+    bool same;
 
-    if (!s->text || option_store(o, row, s->text, e) == 0)
-        return 0;
-    if (s->source == SOURCE_ENVIRONMENT) {
-        option_variable(row, variable);
-        return err_wrap(e, "variable %s", variable);
-    }
-    return err_wrap(e, "option --%s", row->name);
+    if (!row->fallback || option_set(&by_default, row, row->fallback, NULL) < 0)
+        return false;
+    buf_init(&mine, 1000);
+    buf_init(&other, 1000);
+    option_format(o, row, 0, &mine);
+    option_format(&by_default, row, 0, &other);
+    same = mine.len == other.len && memcmp(mine.data, other.data, mine.len) == 0;
+    buf_release(&mine);
+    buf_release(&other);
+    return same;
 }
 
-static int store_all(struct options *o, const struct parser *p, struct err *e)
+/*
+ * Variables that other tools read too are set for those: a warning has to do, or the service of somebody who
+ * traces it would not start.
+ */
+static int refuse_later(struct options *o, const struct option_row *row, const struct option_given *given,
+                        struct err *e)
 {
-    for (size_t i = 0; i < option_count; i++)
-        if (store_setting(o, &option_table[i], &p->setting[i], e) < 0)
-            return -1;
+    char name[300];
+
+    option_origin_name(row, &given->origin, name, sizeof(name));
+    err_set(e, 0, "%s: not in this build: %s", name, row->later);
+    if (given->origin.source != SOURCE_SHARED)
+        return -1;
+    add_note(o, e->text);
+    return option_set(o, row, row->fallback ? row->fallback : given->text, e);
+}
+
+static int set_one(struct options *o, const struct option_row *row, const struct option_given *given,
+                   struct err *e)
+{
+    struct options scratch = {.store = o->store};
+    char name[300];
+
+    option_origin_name(row, &given->origin, name, sizeof(name));
+    if (option_set(row->no_effect ? &scratch : o, row, given->text, e) < 0)
+        return err_wrap(e, "%s", name);
+    if (row->no_effect) {
+        err_set(e, 0, "%s has no effect: %s", name, row->no_effect);
+        add_note(o, e->text);
+    }
+    if (row->later && !is_default(o, row))
+        return refuse_later(o, row, given, e);
+    return 0;
+}
+
+static int set_all(struct options *o, struct err *e)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option_row *row = &option_table[i];
+        const struct option_given *given = option_given(o->store, row);
+
+        if (!given && row->fallback && !row->no_effect && option_set(o, row, row->fallback, e) < 0)
+            return err_wrap(e, "option --%s", row->name);
+        for (; given; given = given->next)
+            if (set_one(o, row, given, e) < 0)
+                return -1;
+    }
+    return 0;
+}
+
+/* ---- what belongs together ---- */
+
+static const char *given_as(const struct options *o, const char *name, char *out, size_t bytes)
+{
+    const struct option_row *row = row_of(name);
+
+    return option_origin_name(row, &option_given(o->store, row)->origin, out, bytes);
+}
+
+static bool is_on(const struct options *o, const char *name)
+{
+    const struct option_given *given = option_given(o->store, row_of(name));
+
+    return given && option_switch_word(given->text) == 1;
+}
+
+static int check_contradictions(const struct options *o, struct err *e)
+{
+    char a[300], b[300];
+    bool pid = was_given(o, "pid"), global = is_on(o, "global");
+
+    if (pid && global)
+        return err_set(e, 0, "%s and %s contradict each other: one process, or all",
+                       given_as(o, "pid", a, sizeof(a)), given_as(o, "global", b, sizeof(b)));
+    if ((pid || global) && o->command[0])
+        return err_set(e, 0, "%s and the command \"%.60s\" contradict each other: nothing is started with it",
+                       given_as(o, pid ? "pid" : "global", a, sizeof(a)), o->command[0]);
     return 0;
 }
 
@@ -178,35 +132,101 @@ static const char *base_name(const char *path)
     return *name ? name : "unnamed";
 }
 
-/* By somebody, not by default. */
-static bool was_set(const struct parser *p, const char *name)
+/* "-e help", among others perhaps. */
+static bool asks_for_events(const struct options *o)
 {
-    bool negated;
-    const struct setting *s = &p->setting[option_find(name, strlen(name), &negated) - option_table];
+    for (const struct option_given *g = option_given(o->store, row_of("event")); g; g = g->next)
+        if (strcmp(g->text, "help") == 0)
+            return true;
+    return false;
+}
 
-    return s->text && s->source != SOURCE_DEFAULT;
+static int make_events(struct options *o, struct err *e)
+{
+    const struct option_given *given = option_given(o->store, row_of("event"));
+    char name[300];
+
+    for (uint32_t i = 0; i < o->event_texts.count && given; i++, given = given->next)
+        if (event_list_add(&o->events, o->event_texts.at[i], e) < 0)
+            return err_wrap(e, "%s", option_origin_name(row_of("event"), &given->origin, name, sizeof(name)));
+    if (o->preset && event_preset_add(&o->events, o->preset, e) < 0)
+        return err_wrap(e, "%s", given_as(o, "preset", name, sizeof(name)));
+    if (!o->events.count && event_preset_add(&o->events, "default", e) < 0)
+        return -1;
+    for (uint32_t i = 0; i < o->events.count; i++) {
+        struct event_spec *spec = &o->events.spec[i];
+
+        if (!spec->rate_given && spec->kind == EVENT_SOFTWARE && spec->period && spec->frequency_hz)
+            event_set_frequency(spec, o->frequency_hz);
+        if (!spec->stack_bytes)
+            spec->stack_bytes = o->stack_bytes;
+    }
+    return 0;
+}
+
+static bool needs_command(const struct options *o)
+{
+    return !(o->list_events || o->show_config || o->capture_config || o->pid || o->global);
+}
+
+/* ---- layers ---- */
+
+static int read_layers(struct options *o, struct option_words *words, char **envp, struct err *e)
+{
+    const struct option_given *config;
+
+    if (option_read_command_line(o->store, words, e) < 0)
+        return -1;
+    o->command = words->argv + words->at;
+    o->help = was_given(o, "help");
+    o->help_all = was_given(o, "help-all");
+    o->version = was_given(o, "version");
+    if (o->help || o->help_all || o->version) /* whatever else is wrong, help is given */
+        return 0;
+    option_read_environment(o, envp);
+    config = option_given(o->store, row_of("config"));
+    if (config && !*config->text)
+        return err_set(e, 0, "option --config: the argument FILE is empty");
+    return option_read_config(o->store, config ? config->text : NULL, e);
+}
+
+static int make_options(struct options *o, struct option_words *words, char **envp, struct err *e)
+{
+    if (read_layers(o, words, envp, e) < 0)
+        return -1;
+    if (o->help || o->help_all || o->version)
+        return 0;
+    if (check_contradictions(o, e) < 0)
+        return -1;
+    o->list_events = asks_for_events(o);
+    if (o->list_events)
+        return 0;
+    if (set_all(o, e) < 0 || make_events(o, e) < 0)
+        return -1;
+    o->wait_set = was_given(o, "wait");
+    if (!o->command[0] && needs_command(o))
+        return err_set(e, 0, "no command to run: ringside [options] command [arguments]");
+    if (!o->service && o->command[0])
+        o->service = base_name(o->command[0]);
+    return 0;
 }
 
 int options_parse(struct options *o, int argc, char **argv, char **envp, struct err *e)
 {
-    struct parser p = {.argv = argv, .argc = argc, .at = MIN_OF(argc, 1)};
+    struct option_words words = {.argv = argv, .argc = argc, .at = MIN_OF(argc, 1)};
 
     *o = (struct options){0};
-    if (take_command_line(&p, e) < 0)
-        return -1;
-    o->command = argv + p.at;
-    o->help = was_set(&p, "help");
-    o->version = was_set(&p, "version");
-    if (o->help || o->version) /* whatever else is wrong, help is given */
+    o->store = base_calloc(1, sizeof(*o->store));
+    if (make_options(o, &words, envp, e) == 0)
         return 0;
-    take_environment(&p, envp);
-    take_defaults(&p);
-    if (store_all(o, &p, e) < 0)
-        return -1;
-    o->wait_set = was_set(&p, "wait");
-    if (p.at >= argc)
-        return err_set(e, 0, "no command to run: ringside [options] command [arguments]");
-    if (!o->service)
-        o->service = base_name(o->command[0]);
-    return 0;
+    options_release(o);
+    return -1;
+}
+
+void options_release(struct options *o)
+{
+    if (o->store)
+        option_store_release(o->store);
+    free(o->store);
+    *o = (struct options){0};
 }

@@ -26,22 +26,26 @@ static void consider(const char *given, const char *name, unsigned *least, char 
     snprintf(out, OPTION_NAME_MAX, "%s", name);
 }
 
-const char *option_suggest(const char *given, size_t n, char out[OPTION_NAME_MAX])
+const char *option_suggest(const char *given, size_t n, bool negations, char out[OPTION_NAME_MAX])
 {
     char word[OPTION_NAME_MAX], negated[OPTION_NAME_MAX];
     unsigned least;
 
+    out[0] = '\0';
     if (n == 0 || n >= sizeof(word))
         return NULL;
     for (size_t i = 0; i < n; i++)
         word[i] = given[i] == '_' ? '-' : given[i];
     word[n] = '\0';
     least = MIN_OF((unsigned)n / 3, 3U) + 1;
-    out[0] = '\0';
     for (size_t i = 0; i < option_count; i++) {
-        consider(word, option_table[i].name, &least, out);
-        if (option_table[i].type == OPTION_SWITCH) {
-            snprintf(negated, sizeof(negated), "no-%s", option_table[i].name);
+        const struct option_row *row = &option_table[i];
+
+        consider(word, row->name, &least, out);
+        for (size_t j = 0; j < OPTION_NAMES_MAX && row->also[j].name; j++)
+            consider(word, row->also[j].name, &least, out);
+        if (negations && row->type == OPTION_SWITCH) {
+            snprintf(negated, sizeof(negated), "no-%s", row->name);
             consider(word, negated, &least, out);
         }
     }

@@ -1,5 +1,5 @@
 /*
- * table.c - the rows, and finding one
+ * table.c - finding a row, and checking all of them
  */
 #include "table.h"
 
@@ -7,156 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ringside/event.h"
-
-#define AT(field) .offset = offsetof(struct options, field)
-
-const struct option_row option_table[] = {
-    {
-        .name = "service",
-        .letter = 'S',
-        .argument = "NAME",
-        .type = OPTION_TEXT,
-        .group = GROUP_OUTPUT,
-        .note = "the command's name",
-        .help = "name of the service in the profiles",
-        AT(service),
-    },
-    {
-        .name = "output",
-        .letter = 'O',
-        .argument = "PATH",
-        .type = OPTION_TEXT,
-        .group = GROUP_OUTPUT,
-        .help = "file for one profile, or FOLDER/ for one per period",
-        .more = "A path that is a folder or ends in `/` gets one file per period and one at the end, named "
-                "`SERVICE-TIME-PIDpid-NUMBER.pb.gz` so that they sort by time. Any other path is the one "
-                "file for "
-                "the whole run, which appears when it is complete; ringside then stays the command's parent, "
-                "as with "
-                "`--wait`.",
-        AT(output),
-    },
-    {
-        .name = "upload-period",
-        .letter = 'u',
-        .argument = "SECONDS",
-        .type = OPTION_COUNT,
-        .group = GROUP_OUTPUT,
-        .min = 1,
-        .max = 86400,
-        .fallback = "59",
-        .help = "how much time one profile covers",
-        .more = "With a single output file there is one profile for the whole run and this has no effect.",
-        AT(upload_period_s),
-    },
-    {
-        .name = "frequency",
-        .argument = "HZ",
-        .type = OPTION_COUNT,
-        .group = GROUP_SAMPLING,
-        .min = 1,
-        .max = 10000,
-        .fallback = "99",
-        .help = "samples per second of CPU time",
-        .more = "Each sample costs the target 10 to 20 us in a virtual machine and a fraction of that on "
-                "bare metal.",
-        AT(frequency_hz),
-    },
-    {
-        .name = "stack-sample-size",
-        .argument = "BYTES",
-        .type = OPTION_COUNT,
-        .group = GROUP_SAMPLING,
-        .min = 1024,
-        .max = EVENT_STACK_MAX,
-        .step = 8,
-        .fallback = "32768",
-        .help = "how much of the stack is copied with each sample",
-        .more = "Rounded down to a multiple of 8. Deeper stacks end in a frame `[truncated]`; compilers like "
-                "clang need "
-                "the maximum.",
-        AT(stack_bytes),
-    },
-    {
-        .name = "wait",
-        .type = OPTION_SWITCH,
-        .group = GROUP_RUNNING,
-        .note = "no, or yes with a single output file",
-        .help = "stay the command's parent until the last profile is written",
-        .more =
-            "Signals are forwarded and the exit status is the command's. Without it, ringside becomes the "
-            "command, which keeps the process id, and a detached process does the profiling.",
-        AT(wait),
-    },
-    {
-        .name = "start-timeout",
-        .argument = "TIME",
-        .type = OPTION_MSEC,
-        .group = GROUP_RUNNING,
-        .min = 1,
-        .max = 60000,
-        .fallback = "2000",
-        .help = "how long the command waits for the profiler at most, in ms or as 2s",
-        .more = "The command starts in any case. Times take a unit: `500ms`, `2s`.",
-        AT(start_timeout_ms),
-    },
-    {
-        .name = "nice",
-        .argument = "LEVEL",
-        .type = OPTION_INTEGER,
-        .group = GROUP_RUNNING,
-        .min = -20,
-        .max = 19,
-        .fallback = "0",
-        .help = "scheduling priority of the profiler, not of the command",
-        .more = "Below 0 takes privilege.",
-        AT(nice),
-    },
-    {
-        .name = "log-level",
-        .letter = 'l',
-        .argument = "LEVEL",
-        .type = OPTION_LEVEL,
-        .group = GROUP_MESSAGES,
-        .fallback = "warn",
-        .help = "error, warn, notice (or info), debug",
-        AT(log_level),
-    },
-    {
-        .name = "log-mode",
-        .letter = 'o',
-        .argument = "WHERE",
-        .type = OPTION_LOG_MODE,
-        .group = GROUP_MESSAGES,
-        .fallback = "stderr",
-        .help = "stderr, stdout, syslog, disabled, or a file",
-        .more = "A file is appended to.",
-        AT(log_mode),
-    },
-    {
-        .name = "help",
-        .letter = 'h',
-        .type = OPTION_ACTION,
-        .group = GROUP_INFORMATION,
-        .help = "show this help",
-        AT(help),
-    },
-    {
-        .name = "version",
-        .letter = 'v',
-        .type = OPTION_ACTION,
-        .group = GROUP_INFORMATION,
-        .help = "show the version",
-        AT(version),
-    },
-};
-const size_t option_count = ARRAY_LEN(option_table);
-
-const char *const option_group_title[OPTION_GROUPS] = {
-    [GROUP_OUTPUT] = "Output",     [GROUP_SAMPLING] = "Sampling",       [GROUP_RUNNING] = "Running",
-    [GROUP_MESSAGES] = "Messages", [GROUP_INFORMATION] = "Information",
-};
+#include "store.h"
 
 void option_variable(const struct option_row *row, char out[OPTION_VARIABLE_MAX])
 {
@@ -175,22 +26,35 @@ static bool same_name(const char *name, const char *given, size_t n)
     return true;
 }
 
-const struct option_row *option_find(const char *name, size_t n, bool *negated)
+static bool find_exactly(const char *name, size_t n, struct option_name *out)
 {
-    bool no = n > 3 && (memcmp(name, "no-", 3) == 0 || memcmp(name, "no_", 3) == 0);
-
     for (size_t i = 0; i < option_count; i++) {
         const struct option_row *row = &option_table[i];
 
-        *negated = false;
+        *out = (struct option_name){.row = row};
         if (same_name(row->name, name, n))
-            return row;
-        *negated = true;
-        if (no && row->type == OPTION_SWITCH && same_name(row->name, name + 3, n - 3))
-            return row;
+            return true;
+        for (size_t j = 0; j < OPTION_NAMES_MAX && row->also[j].name; j++) {
+            out->sense = row->also[j].sense;
+            if (same_name(row->also[j].name, name, n))
+                return true;
+        }
     }
-    *negated = false;
-    return NULL;
+    return false;
+}
+
+struct option_name option_find(const char *name, size_t n)
+{
+    struct option_name found;
+
+    if (find_exactly(name, n, &found))
+        return found;
+    if (n > 3 && (memcmp(name, "no-", 3) == 0 || memcmp(name, "no_", 3) == 0) &&
+        find_exactly(name + 3, n - 3, &found) && found.row->type == OPTION_SWITCH) {
+        found.negated = true;
+        return found;
+    }
+    return (struct option_name){0};
 }
 
 const struct option_row *option_find_letter(char letter)
@@ -201,26 +65,70 @@ const struct option_row *option_find_letter(char letter)
     return NULL;
 }
 
+/* ---- the check ---- */
+
+static int check_name(const char *name, struct err *e)
+{
+    if (!name[0] || strlen(name) > 40 || name[strspn(name, "abcdefghijklmnopqrstuvwxyz-")])
+        return err_set(e, 0, "a name is lower-case letters and dashes");
+    if (strncmp(name, "no-", 3) == 0)
+        return err_set(e, 0, "names that begin with no- are negations");
+    return 0;
+}
+
+/* The default and the example are values, and not the same one. */
+static int check_values(const struct option_row *row, struct err *e)
+{
+    struct option_store store = {0};
+    struct options scratch = {.store = &store};
+    struct buf by_default, other;
+    int result = 0;
+
+    buf_init(&by_default, 1000);
+    buf_init(&other, 1000);
+    if (row->fallback && option_set(&scratch, row, row->fallback, e) < 0)
+        result = err_wrap(e, "default");
+    else if (row->fallback)
+        option_format(&scratch, row, 0, &by_default);
+    if (result == 0 && row->example && option_set(&scratch, row, row->example, e) < 0)
+        result = err_wrap(e, "example");
+    else if (result == 0 && row->example && !option_format(&scratch, row, 0, &other))
+        result = err_set(e, 0, "the example has no value");
+    if (result == 0 && row->example && row->fallback && by_default.len == other.len &&
+        memcmp(by_default.data, other.data, other.len) == 0)
+        result = err_set(e, 0, "the example is the default");
+    buf_release(&by_default);
+    buf_release(&other);
+    option_store_release(&store);
+    return result;
+}
+
 static int check_row(const struct option_row *row, struct err *e)
 {
-    struct options scratch = {0};
-    char variable[OPTION_VARIABLE_MAX];
     bool takes_text = row->type != OPTION_SWITCH && row->type != OPTION_ACTION;
 
-    if (!row->name[0] || strlen(row->name) > 40 ||
-        row->name[strspn(row->name, "abcdefghijklmnopqrstuvwxyz-")])
-        return err_set(e, 0, "a name is lower-case letters and dashes");
-    option_variable(row, variable);
-    if (strncmp(row->name, "no-", 3) == 0)
-        return err_set(e, 0, "names that begin with no- are negations");
+    if (check_name(row->name, e) < 0)
+        return -1;
+    for (size_t i = 0; i < OPTION_NAMES_MAX && row->also[i].name; i++)
+        if (check_name(row->also[i].name, e) < 0)
+            return -1;
     if (!row->help || !*row->help || strlen(row->help) > 70)
         return err_set(e, 0, "help is one line");
-    if (takes_text != (row->argument != NULL))
-        return err_set(e, 0, "argument and type do not fit");
-    if (row->min > row->max || row->offset >= sizeof(scratch) || row->group >= OPTION_GROUPS)
+    if (takes_text != (row->argument != NULL) || takes_text != (row->example != NULL))
+        return err_set(e, 0, "argument, example and type do not fit");
+    if (row->min > row->max || row->offset >= sizeof(struct options) || row->group >= OPTION_GROUPS)
         return err_set(e, 0, "bounds, group or place");
-    if (row->fallback && option_store(&scratch, row, row->fallback, e) < 0)
-        return err_wrap(e, "default");
+    if (row->later && row->no_effect)
+        return err_set(e, 0, "it cannot come later and never");
+    return check_values(row, e);
+}
+
+static int check_pair(const struct option_row *a, const struct option_row *b, struct err *e)
+{
+    if (a->letter && a->letter == b->letter)
+        return err_set(e, 0, "options %s and %s share a letter", a->name, b->name);
+    if (a->offset == b->offset && !a->no_effect && !b->no_effect)
+        return err_set(e, 0, "options %s and %s share a place", a->name, b->name);
     return 0;
 }
 
@@ -233,14 +141,45 @@ int options_check_table(struct err *e)
 
         if (check_row(row, e) < 0)
             return err_wrap(e, "option %s", row->name);
-        for (size_t j = 0; j < i; j++) {
-            const struct option_row *other = &option_table[j];
-
-            if (strcmp(row->name, other->name) == 0 || (row->letter && row->letter == other->letter))
-                return err_set(e, 0, "options %s and %s share a name or letter", row->name, other->name);
-            if (row->offset == other->offset)
-                return err_set(e, 0, "options %s and %s share a place", row->name, other->name);
-        }
+        if (option_find(row->name, strlen(row->name)).row != row)
+            return err_set(e, 0, "option %s: the name is taken", row->name);
+        for (size_t j = 0; j < OPTION_NAMES_MAX && row->also[j].name; j++)
+            if (option_find(row->also[j].name, strlen(row->also[j].name)).row != row)
+                return err_set(e, 0, "option %s: the name %s is taken", row->name, row->also[j].name);
+        for (size_t j = 0; j < i; j++)
+            if (check_pair(row, &option_table[j], e) < 0)
+                return -1;
     }
     return 0;
+}
+
+bool options_describe(size_t i, struct option_facts *out)
+{
+    const struct option_row *row = &option_table[i];
+    size_t n = 0;
+
+    if (i >= option_count)
+        return false;
+    *out = (struct option_facts){
+        .name = row->name,
+        .letter = row->letter,
+        .fallback = row->fallback,
+        .sample = row->example,
+        .is_switch = row->type == OPTION_SWITCH,
+        .is_secret = row->type == OPTION_SECRET,
+        .is_later = row->later != NULL,
+        .without_effect = row->no_effect != NULL,
+        .command_line_only = row->command_line_only,
+    };
+    option_variable(row, out->variable);
+    if (out->is_switch)
+        out->sample = row->fallback && strcmp(row->fallback, "yes") == 0 ? "no" : "yes";
+    for (size_t j = 0; j < OPTION_NAMES_MAX && row->also[j].name; j++)
+        if (row->also[j].sense == SENSE_SAME)
+            out->also[n++] = row->also[j].name;
+    n = 0;
+    for (size_t j = 0; j < OPTION_ALIASES_MAX && row->variable[j].name; j++)
+        if (row->variable[j].sense != SENSE_OTEL && row->variable[j].sense != SENSE_PREFIX)
+            out->shared[n++] = row->variable[j].name;
+    return true;
 }

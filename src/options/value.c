@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "table.h"
+#include "store.h"
 
 #define QUOTED "\"%.60s\"" /* of what was given: enough to find it again, room for the reason */
 
@@ -29,23 +29,18 @@ static bool take_number(const char *text, long *value, const char **rest)
     return true;
 }
 
-static int check_bounds(const struct option_row *row, const char *text, long value, struct err *e)
+static int parse_number(const struct option_row *row, const char *text, long *out, struct err *e)
 {
-    if (value < row->min || value > row->max)
-        return err_set(e, 0, QUOTED " is out of bounds (%ld to %ld)", text, row->min, row->max);
+    const char *rest, *or_none = row->type == OPTION_LIMIT ? ", or -1" : "";
+
+    if (!take_number(text, out, &rest) || *rest)
+        return err_set(e, 0, QUOTED " is not a number (%ld to %ld%s)", text, row->min, row->max, or_none);
+    if ((*out < row->min || *out > row->max) && !(row->type == OPTION_LIMIT && *out == -1))
+        return err_set(e, 0, QUOTED " is out of bounds (%ld to %ld%s)", text, row->min, row->max, or_none);
     return 0;
 }
 
-static int parse_number(const struct option_row *row, const char *text, long *out, struct err *e)
-{
-    const char *rest;
-
-    if (!take_number(text, out, &rest) || *rest)
-        return err_set(e, 0, QUOTED " is not a number (%ld to %ld)", text, row->min, row->max);
-    return check_bounds(row, text, *out, e);
-}
-
-static int store_count(struct options *o, const struct option_row *row, const char *text, struct err *e)
+static int set_count(struct options *o, const struct option_row *row, const char *text, struct err *e)
 {
     long value;
 
@@ -57,7 +52,7 @@ static int store_count(struct options *o, const struct option_row *row, const ch
     return 0;
 }
 
-static int store_integer(struct options *o, const struct option_row *row, const char *text, struct err *e)
+static int set_integer(struct options *o, const struct option_row *row, const char *text, struct err *e)
 {
     long value;
 
@@ -67,14 +62,14 @@ static int store_integer(struct options *o, const struct option_row *row, const 
     return 0;
 }
 
-static int store_msec(struct options *o, const struct option_row *row, const char *text, struct err *e)
+static int set_msec(struct options *o, const struct option_row *row, const char *text, struct err *e)
 {
     const char *unit;
     long value;
 
     if (!take_number(text, &value, &unit) || (*unit && strcmp(unit, "ms") != 0 && strcmp(unit, "s") != 0))
         return err_set(e, 0, QUOTED " is not a time (milliseconds, or with a unit: 500ms, 2s)", text);
-    if (strcmp(unit, "s") == 0 && value <= row->max) /* no overflow beyond the bounds */
+    if (strcmp(unit, "s") == 0 && value <= row->max && value >= 0) /* no overflow beyond the bounds */
         value *= 1000;
     if (value < row->min || value > row->max)
         return err_set(e, 0, QUOTED " is out of bounds (%ld to %ld ms)", text, row->min, row->max);
@@ -82,7 +77,17 @@ static int store_msec(struct options *o, const struct option_row *row, const cha
     return 0;
 }
 
-static int store_switch(struct options *o, const struct option_row *row, const char *text, struct err *e)
+static int set_switch(struct options *o, const struct option_row *row, const char *text, struct err *e)
+{
+    int on = option_switch_word(text);
+
+    if (on < 0)
+        return err_set(e, 0, QUOTED " is none of 1, true, yes, on, 0, false, no, off", text);
+    *(bool *)place(o, row) = on;
+    return 0;
+}
+
+int option_switch_word(const char *text)
 {
     static const struct {
         const char *text;
@@ -92,26 +97,76 @@ static int store_switch(struct options *o, const struct option_row *row, const c
         {"0", false}, {"false", false}, {"no", false}, {"off", false},
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (strcasecmp(text, words[i].text) == 0) {
-            *(bool *)place(o, row) = words[i].value;
-            return 0;
-        }
-    }
-    return err_set(e, 0, QUOTED " is none of 1, true, yes, on, 0, false, no, off", text);
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcasecmp(text, words[i].text) == 0)
+            return words[i].value;
+    return -1;
 }
 
-static int store_text(struct options *o, const struct option_row *row, const char *text, struct err *e)
+static int refuse_empty(const struct option_row *row, const char *text, struct err *e)
 {
-    if (!*text)
-        return err_set(e, 0, "the argument %s is empty", row->argument);
+    return *text ? 0 : err_set(e, 0, "the argument %s is empty", row->argument);
+}
+
+static int set_text(struct options *o, const struct option_row *row, const char *text, struct err *e)
+{
+    if (refuse_empty(row, text, e) < 0)
+        return -1;
     *(const char **)place(o, row) = text;
     return 0;
 }
 
-static int store_level(struct options *o, const struct option_row *row, const char *text, struct err *e)
+static int add_text(struct options *o, const struct option_row *row, const char *text, struct err *e)
 {
-    int level = log_level_parse(text);
+    if (!option_texts_add(o->store, place(o, row), text))
+        return err_set(e, 0, "more than %d", OPTION_TEXTS_MAX);
+    return 0;
+}
+
+int option_check_tag(const char *tag, size_t n, struct err *e)
+{
+    const char *colon = memchr(tag, ':', n);
+    int shown = (int)MIN_OF(n, (size_t)60);
+
+    if (!colon || colon == tag || colon == tag + n - 1)
+        return err_set(e, 0, "\"%.*s\" is not a tag (KEY:VALUE)", shown, tag);
+    if (n > OPTION_TAG_MAX)
+        return err_set(e, 0, "\"%.*s...\" is longer than %d bytes", shown, tag, OPTION_TAG_MAX);
+    if (memchr(tag, ',', n))
+        return err_set(e, 0, "\"%.*s\": there can be no comma in a tag", shown, tag);
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)tag[i] < 0x20)
+            return err_set(e, 0, "there can be no control character in a tag");
+    return 0;
+}
+
+/* "a:b, c:d": blanks around and commas at the end do not matter. */
+static int add_tags(struct options *o, const struct option_row *row, const char *text, struct err *e)
+{
+    if (refuse_empty(row, text, e) < 0)
+        return -1;
+    while (*text) {
+        size_t n = strcspn(text, ","), skip;
+        const char *tag = text;
+
+        text += n + (text[n] == ',');
+        skip = strspn(tag, " \t");
+        skip = MIN_OF(skip, n);
+        tag += skip;
+        n -= skip;
+        while (n && (tag[n - 1] == ' ' || tag[n - 1] == '\t'))
+            n--;
+        if (n == 0)
+            continue;
+        if (option_check_tag(tag, n, e) < 0 || add_text(o, row, option_take_text(o->store, tag, n), e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int set_level(struct options *o, const struct option_row *row, const char *text, struct err *e)
+{
+    int level = log_level_parse(strcasecmp(text, "informational") == 0 ? "info" : text);
 
     if (level < 0)
         return err_set(e, 0, QUOTED " is none of error, warn, notice, info, debug", text);
@@ -119,50 +174,124 @@ static int store_level(struct options *o, const struct option_row *row, const ch
     return 0;
 }
 
-/* Any text can be the name of a file, but one that is nearly a word is a slip. */
-static int store_log_mode(struct options *o, const struct option_row *row, const char *text, struct err *e)
-{
-    static const char *const words[] = {
-        [LOG_MODE_STDERR] = "stderr",
-        [LOG_MODE_STDOUT] = "stdout",
-        [LOG_MODE_SYSLOG] = "syslog",
-        [LOG_MODE_DISABLED] = "disabled",
-    };
+const char *const option_log_modes[LOG_MODE_FILE] = {
+    [LOG_MODE_STDERR] = "stderr",
+    [LOG_MODE_STDOUT] = "stdout",
+    [LOG_MODE_SYSLOG] = "syslog",
+    [LOG_MODE_DISABLED] = "disabled",
+};
 
-    if (!*text)
-        return err_set(e, 0, "the argument %s is empty", row->argument);
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (strcasecmp(text, words[i]) == 0) {
+/* Any text can be the name of a file, but one that is nearly a word is a slip. */
+static int set_log_mode(struct options *o, const struct option_row *row, const char *text, struct err *e)
+{
+    if (refuse_empty(row, text, e) < 0)
+        return -1;
+    for (size_t i = 0; i < ARRAY_LEN(option_log_modes); i++) {
+        const char *word = option_log_modes[i];
+
+        if (strcasecmp(text, word) == 0) {
             *(enum log_mode *)place(o, row) = (enum log_mode)i;
             o->log_path = NULL;
             return 0;
         }
-        if (strlen(text) < 16 && !strpbrk(text, "./") && word_distance(text, words[i]) <= 2)
-            return err_set(e, 0, QUOTED ": did you mean %s? (a file of that name: ./%s)", text, words[i],
-                           text);
+        if (strlen(text) < 16 && !strpbrk(text, "./") && word_distance(text, word) <= 2)
+            return err_set(e, 0, QUOTED ": did you mean %s? (a file of that name: ./%s)", text, word, text);
     }
     *(enum log_mode *)place(o, row) = LOG_MODE_FILE;
     o->log_path = text;
     return 0;
 }
 
-int option_store(struct options *o, const struct option_row *row, const char *text, struct err *e)
+/* ---- CPUs ---- */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The digits of a mask, the last of them CPUs 0 to 3. */
+static bool read_mask(const char *digits, cpu_set_t *out)
+{
+    size_t n = strlen(digits);
+
+    for (size_t i = 0; i < n; i++) {
+        int digit = hex_digit(digits[n - 1 - i]);
+
+        if (digit < 0)
+            return false;
+        for (unsigned bit = 0; bit < 4; bit++) {
+            if (!(digit >> bit & 1))
+                continue;
+            if (4 * i + bit >= CPU_SETSIZE)
+                return false;
+            CPU_SET(4 * i + bit, out);
+        }
+    }
+    return n > 0;
+}
+
+/* "0-3,8" */
+static bool read_cpu_list(const char *text, cpu_set_t *out)
+{
+    for (;;) {
+        long first, last;
+
+        if (*text == '-' || !take_number(text, &first, &text))
+            return false;
+        last = first;
+        if (*text == '-' && (text[1] == '-' || !take_number(text + 1, &last, &text)))
+            return false;
+        if (last < first || last >= CPU_SETSIZE)
+            return false;
+        for (long cpu = first; cpu <= last; cpu++)
+            CPU_SET((size_t)cpu, out);
+        if (!*text)
+            return true;
+        if (*text++ != ',')
+            return false;
+    }
+}
+
+static int set_cpus(struct options *o, const struct option_row *row, const char *text, struct err *e)
+{
+    cpu_set_t *cpus = place(o, row);
+    bool is_mask = strncasecmp(text, "0x", 2) == 0;
+
+    CPU_ZERO(cpus);
+    if (!(is_mask ? read_mask(text + 2, cpus) : read_cpu_list(text, cpus)) || CPU_COUNT(cpus) == 0)
+        return err_set(e, 0, QUOTED " is no set of CPUs (a mask like 0xa4 or a list like 0-3,8; 0 to %d)",
+                       text, CPU_SETSIZE - 1);
+    o->cpu_affinity_set = true;
+    return 0;
+}
+
+int option_set(struct options *o, const struct option_row *row, const char *text, struct err *e)
 {
     switch (row->type) {
     case OPTION_COUNT:
-        return store_count(o, row, text, e);
+        return set_count(o, row, text, e);
     case OPTION_INTEGER:
-        return store_integer(o, row, text, e);
+    case OPTION_LIMIT:
+        return set_integer(o, row, text, e);
     case OPTION_MSEC:
-        return store_msec(o, row, text, e);
+        return set_msec(o, row, text, e);
     case OPTION_SWITCH:
     case OPTION_ACTION:
-        return store_switch(o, row, text, e);
+        return set_switch(o, row, text, e);
     case OPTION_LEVEL:
-        return store_level(o, row, text, e);
+        return set_level(o, row, text, e);
     case OPTION_LOG_MODE:
-        return store_log_mode(o, row, text, e);
+        return set_log_mode(o, row, text, e);
+    case OPTION_CPUS:
+        return set_cpus(o, row, text, e);
+    case OPTION_TAGS:
+        return add_tags(o, row, text, e);
+    case OPTION_EVENTS:
+        return refuse_empty(row, text, e) < 0 ? -1 : add_text(o, row, text, e);
     default:
-        return store_text(o, row, text, e);
+        return set_text(o, row, text, e);
     }
 }

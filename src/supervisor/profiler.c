@@ -7,6 +7,7 @@
 #include "profiler.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,8 @@ struct profiler {
     uint32_t fd_count;
 };
 
-static int take_signals(void)
+/* From here on being told to stop is heard at a descriptor, and so is not lost before somebody listens. */
+static int take_signals(struct profiler *p, struct err *e)
 {
     sigset_t stop;
 
@@ -42,7 +44,8 @@ static int take_signals(void)
     sigaddset(&stop, SIGTERM);
     sigaddset(&stop, SIGINT);
     sigprocmask(SIG_SETMASK, &stop, NULL);
-    return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+    p->signal_fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+    return p->signal_fd < 0 ? err_set(e, errno, "signalfd") : 0;
 }
 
 /*
@@ -66,6 +69,9 @@ static void leave_targets_world(struct profiler *p)
     prctl(PR_SET_NAME, "ringside");
     if (p->options->nice && setpriority(PRIO_PROCESS, 0, p->options->nice) < 0)
         log_warn(supervisor, "nice %d: %s", p->options->nice, strerror(errno));
+    if (p->options->cpu_affinity_set &&
+        sched_setaffinity(0, sizeof(p->options->cpu_affinity), &p->options->cpu_affinity) < 0)
+        log_warn(supervisor, "cpu affinity: %s", strerror(errno));
 }
 
 static bool add_fds(struct profiler *p, const struct launch_message *m)
@@ -128,7 +134,9 @@ static struct feed *open_feed(struct profiler *p, struct stats *stats, struct er
     return perf_feed_new(&p->hello.armed, p->fds, &control, stats, e);
 }
 
-static int run_worker(struct profiler *p, const char *version, struct err *e)
+/* The feed is there, so nothing is missed any more. */
+static int run_worker(struct profiler *p, const char *version, struct stats *stats, struct feed *feed,
+                      struct err *e)
 {
     const struct options *o = p->options;
     struct sink_naming naming = {.service = o->service, .pid = (uint32_t)p->hello.pid};
@@ -138,14 +146,11 @@ static int run_worker(struct profiler *p, const char *version, struct err *e)
         .root_pid = p->hello.pid,
         .root_clock_ns = clock_process_cpu_ns(p->hello.pid),
         .charged_ns = &p->charged_ns,
-        .stats = stats_new(),
+        .stats = stats,
     };
-    struct feed *feed = open_feed(p, config.stats, e);
     int result;
 
-    if (!feed)
-        return -1;
-    /* From here on nothing is missed: the command need not wait for the rest. */
+    /* The command need not wait for the rest. */
     if (launch_say(p->socket, LAUNCH_READY) < 0)
         log_debug(supervisor, "the command did not wait for us");
     config.sink = sink_open(o->output, &naming, e);
@@ -155,9 +160,25 @@ static int run_worker(struct profiler *p, const char *version, struct err *e)
     if (chdir("/") < 0)
         log_debug(supervisor, "chdir /: %s", strerror(errno));
     result = worker_run(&config, feed);
-    feed_close(feed);
     sink_close(config.sink);
-    stats_free(config.stats);
+    return result;
+}
+
+static int profile(struct profiler *p, const char *version, struct err *e)
+{
+    struct stats *stats;
+    struct feed *feed;
+    int result = take_signals(p, e);
+
+    if (result == 0)
+        result = receive_rings(p, e);
+    if (result <= 0)
+        return result;
+    stats = stats_new();
+    feed = open_feed(p, stats, e);
+    result = feed ? run_worker(p, version, stats, feed, e) : -1;
+    feed_close(feed);
+    stats_free(stats);
     return result;
 }
 
@@ -166,21 +187,18 @@ int profiler_main(const struct options *options, const char *version, int socket
     struct profiler *p = base_calloc(1, sizeof(*p));
     struct options mine = *options;
     struct err e = {0};
-    int got;
+    int result;
 
     p->socket = socket;
     hide_command(p, &mine);
     leave_targets_world(p);
-    p->signal_fd = take_signals();
-    got = receive_rings(p, &e);
-    if (got > 0 && run_worker(p, version, &e) < 0)
-        got = -1;
-    if (got < 0 && e.text[0])
+    result = profile(p, version, &e);
+    if (result < 0 && e.text[0])
         log_error(supervisor, "no profile: %s", e.text);
     launch_say(p->socket, LAUNCH_DONE);
     close(p->signal_fd);
     close(p->socket);
     free((char *)mine.service);
     free(p);
-    return got < 0;
+    return result < 0;
 }

@@ -203,10 +203,13 @@ static int check_output(const struct options *o, struct err *e)
 
 int supervisor_run(const struct options *o, const char *version)
 {
-    bool parent = o->wait_set ? o->wait : !sink_path_is_folder(o->output);
     struct other_side other = {.socket = -1};
+    bool parent;
     struct err e;
 
+    if (!o->enable)
+        return become_command(o, &other);
+    parent = o->wait_set ? o->wait : !sink_path_is_folder(o->output);
     if (check_output(o, &e) < 0) {
         log_error(supervisor, "%s%s", e.text, parent ? "" : "; the command runs without a profile");
         return parent ? EXIT_USAGE : become_command(o, &other);

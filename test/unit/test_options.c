@@ -1,62 +1,7 @@
 /*
- * test_options.c - command line and environment, what is refused and how, and the page made from the table
+ * test_options.c - command line and environment: what is taken, what is refused and how
  */
-#include "ringside/options.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "unit.h"
-
-#define ARGS_MAX 16
-
-/* A command line and an environment, both written as words separated by '|'. */
-struct given {
-    char words[512], variables[512];
-    char *argv[ARGS_MAX], *envp[ARGS_MAX];
-    int argc;
-};
-
-static int split(char *text, char **out)
-{
-    int n = 0;
-
-    for (char *word = strtok(text, "|"); word && n < ARGS_MAX - 1; word = strtok(NULL, "|"))
-        out[n++] = word;
-    out[n] = NULL;
-    return n;
-}
-
-static struct given given;
-static struct options options;
-static struct err error;
-
-static int parse_with(const char *words, const char *variables)
-{
-    snprintf(given.words, sizeof(given.words), "ringside|%s", words);
-    snprintf(given.variables, sizeof(given.variables), "%s", variables);
-    given.argc = split(given.words, given.argv);
-    split(given.variables, given.envp);
-    memset(&options, 0xee, sizeof(options));
-    error = (struct err){0};
-    return options_parse(&options, given.argc, given.argv, given.envp, &error);
-}
-
-static void parse(const char *words)
-{
-    if (parse_with(words, "") < 0)
-        fail_msg("%s: %s", words, error.text);
-}
-
-/* Refused, and the message holds all that follow up to NULL. */
-static void refuse(const char *words, const char *variables, const char *a, const char *b)
-{
-    if (parse_with(words, variables) == 0)
-        fail_msg("taken: %s %s", words, variables);
-    if (!strstr(error.text, a) || (b && !strstr(error.text, b)))
-        fail_msg("\"%s\" lacks \"%s\" or \"%s\"", error.text, a, b ? b : "");
-}
+#include "options_cases.h"
 
 TEST(options__the_table_holds_together)
 {
@@ -103,50 +48,6 @@ TEST(options__every_spelling_of_an_option)
     }
 }
 
-/* One row per option: the same value by flag and by variable. */
-TEST(options__a_variable_says_the_same_as_the_flag)
-{
-    static const struct {
-        const char *flag, *variable;
-    } cases[] = {
-        {"--service=shop|c", "RINGSIDE_SERVICE=shop"},
-        {"--output=/tmp/x/|c", "RINGSIDE_OUTPUT=/tmp/x/"},
-        {"--wait|c", "RINGSIDE_WAIT=yes"},
-        {"--no-wait|c", "RINGSIDE_WAIT=off"},
-        {"--upload-period=3|c", "RINGSIDE_UPLOAD_PERIOD=3"},
-        {"--frequency=1000|c", "RINGSIDE_FREQUENCY=1000"},
-        {"--stack-sample-size=65528|c", "RINGSIDE_STACK_SAMPLE_SIZE=65528"},
-        {"--start-timeout=5s|c", "RINGSIDE_START_TIMEOUT=5s"},
-        {"--nice=-5|c", "RINGSIDE_NICE=-5"},
-        {"--log-level=debug|c", "RINGSIDE_LOG_LEVEL=debug"},
-        {"--log-mode=/tmp/log|c", "RINGSIDE_LOG_MODE=/tmp/log"},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct options by_flag;
-        char path[32] = "";
-
-        parse(cases[i].flag);
-        by_flag = options;
-        snprintf(path, sizeof(path), "%s", options.log_path ? options.log_path : "");
-        if (parse_with("c", cases[i].variable) < 0)
-            fail_msg("%s: %s", cases[i].variable, error.text);
-        assert_int_equal(options.wait, by_flag.wait);
-        assert_int_equal(options.wait_set, by_flag.wait_set);
-        assert_int_equal(options.upload_period_s, by_flag.upload_period_s);
-        assert_int_equal(options.frequency_hz, by_flag.frequency_hz);
-        assert_int_equal(options.stack_bytes, by_flag.stack_bytes);
-        assert_int_equal(options.start_timeout_ms, by_flag.start_timeout_ms);
-        assert_int_equal(options.nice, by_flag.nice);
-        assert_int_equal(options.log_level, by_flag.log_level);
-        assert_int_equal(options.log_mode, by_flag.log_mode);
-        assert_string_equal(options.log_path ? options.log_path : "", path);
-    }
-    parse_with("c", "RINGSIDE_SERVICE=shop|RINGSIDE_OUTPUT=/tmp/x/");
-    assert_string_equal(options.service, "shop");
-    assert_string_equal(options.output, "/tmp/x/");
-}
-
 TEST(options__a_flag_is_stronger_than_a_variable_even_one_that_makes_no_sense)
 {
     assert_int_equal(parse_with("--frequency|10|c", "RINGSIDE_FREQUENCY=20"), 0);
@@ -163,6 +64,7 @@ TEST(options__an_empty_variable_and_one_for_help_count_as_not_set)
                      0);
     assert_int_equal(options.frequency_hz, 99);
     assert_false(options.help || options.version);
+    options_release(&options);
     assert_int_equal(options_parse(&options, given.argc, given.argv, NULL, &error), 0);
 }
 
@@ -270,7 +172,6 @@ TEST(options__an_unknown_option_is_quoted_and_the_nearest_named)
     refuse("--no-wiat|c", "", "\"--no-wiat\"", "--no-wait?");
     refuse("-output|x|c", "", "\"-output\"", "--output?");
     refuse("-wait|c", "", "\"-wait\"", "--wait?");
-    refuse("-helpp|c", "", "\"-helpp\"", "--help?");
     refuse("-x|c", "", "\"-x\"", "--help");
     refuse("--no-frequency|c", "", "\"--no-frequency\"", NULL);
     refuse("--quux|c", "", "\"--quux\"", "--help");
@@ -306,60 +207,161 @@ TEST(options__endless_words_are_cut_in_messages_not_in_the_reason)
     refuse(words, "", "option --frequency", "is not a number");
 }
 
-/* ---- generated texts ---- */
-
-static char *printed(void (*print)(FILE *to))
+TEST(options__switches_take_words_as_ddprof_has_them)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *to = open_memstream(&text, &n);
-
-    print(to);
-    fclose(to);
-    return text;
+    parse("--wait=off|c");
+    assert_true(options.wait_set && !options.wait);
+    parse("-I|false|--timeline=false|--enable|false|c");
+    assert_false(options.enable);
+    assert_string_equal(options.command[0], "c");
+    parse("--enable|true"); /* true(1) */
+    assert_string_equal(options.command[0], "true");
+    parse("--wait|true|c"); /* wait is not ddprof's */
+    assert_string_equal(options.command[0], "true");
+    parse("-Ifalse|c");
+    parse("--no-enable|no|c");
+    assert_string_equal(options.command[0], "no");
+    refuse("--timeline=maybe|c", "", "--timeline", "\"maybe\"");
 }
 
-TEST(options__help_is_grouped_and_fits_a_terminal)
+TEST(options__tags_collect_within_a_layer)
 {
-    FREE_PTR char *text = printed(options_print_help);
-
-    assert_non_null(strstr(text, "Usage: ringside"));
-    assert_non_null(strstr(text, "-S, --service NAME"));
-    assert_non_null(strstr(text, "--[no-]wait"));
-    assert_non_null(strstr(text, "(1 to 10000; default 99)"));
-    assert_non_null(strstr(text, "Examples:"));
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-        if (strlen(line) > 100)
-            fail_msg("%zu columns: %s", strlen(line), line);
+    parse("-T|a:1, b:2,|--tags=c:x:y|c");
+    assert_int_equal(options.tags.count, 3);
+    assert_string_equal(options.tags.at[0], "a:1");
+    assert_string_equal(options.tags.at[1], "b:2");
+    assert_string_equal(options.tags.at[2], "c:x:y");
+    parse_both("-T|a:1|c", "RINGSIDE_TAGS=b:2|DD_TAGS=c:3");
+    assert_int_equal(options.tags.count, 1);
+    parse_both("c", "DD_TAGS=a:1 b:2|DD_PROFILING_TAGS=c:3, d:4 5");
+    assert_int_equal(options.tags.count, 4);
+    assert_string_equal(options.tags.at[3], "d:4 5");
+    refuse("-T|plain|c", "", "--tags", "\"plain\"");
+    refuse("-T|:x|c", "", "not a tag", NULL);
+    refuse("-T|x:|c", "", "not a tag", NULL);
+    refuse("c", "RINGSIDE_TAGS=plain", "RINGSIDE_TAGS", "not a tag");
 }
 
-/* docs/commands.md, from where this file lies. */
-static void page_path(char *out, size_t max)
+TEST(options__a_tag_nobody_takes_is_left_out_of_shared_variables_with_a_note)
 {
-    snprintf(out, max, "%s", __FILE__);
-    for (int up = 0; up < 3; up++)
-        *strrchr(out, '/') = '\0';
-    strncat(out, "/docs/commands.md", max - strlen(out) - 1);
+    parse_both("c", "DD_TAGS=good:1,plain,also:2");
+    assert_int_equal(options.tags.count, 2);
+    assert_int_equal(options.notes.count, 1);
+    assert_non_null(strstr(options.notes.at[0], "DD_TAGS"));
+    assert_non_null(strstr(options.notes.at[0], "plain"));
 }
 
-TEST(options__the_page_of_all_options_is_up_to_date)
+TEST(options__too_many_tags_are_refused)
 {
-    FREE_PTR char *expected = printed(options_print_commands_page);
-    FREE_PTR char *have = base_calloc(1, 1 << 18);
-    char path[4096];
-    FILE *file;
+    char words[8192] = "";
 
-    page_path(path, sizeof(path));
-    if (getenv("UPDATE_GENERATED")) {
-        file = fopen(path, "w");
-        assert_non_null(file);
-        fputs(expected, file);
-        fclose(file);
+    for (int i = 0; i < 300; i++)
+        strcat(words, i ? ",a:1" : "-T|a:1");
+    strcat(words, "|c");
+    refuse(words, "", "--tags", "more than 256");
+}
+
+TEST(options__resource_attributes_become_options_and_tags)
+{
+    parse_both("c", "OTEL_RESOURCE_ATTRIBUTES=service.name=shop%20front, service.version=1%2E2,"
+                    "deployment.environment.name=prod,deployment.environment=old,host.name=h%3A1,k8s.pod=p,"
+                    "bad,=x,long=%2C,%00=1,trail=%4");
+    assert_string_equal(options.service, "shop front");
+    assert_string_equal(options.service_version, "1.2");
+    assert_string_equal(options.environment, "prod");
+    assert_int_equal(options.tags.count, 4);
+    assert_string_equal(options.tags.at[0], "host.name:h:1");
+    assert_string_equal(options.tags.at[1], "k8s.pod:p");
+    assert_string_equal(options.tags.at[2], "%00:1");
+    assert_string_equal(options.tags.at[3], "trail:%4");
+    assert_int_equal(options.notes.count, 3);
+    parse_both("c", "OTEL_RESOURCE_ATTRIBUTES=deployment.environment=old");
+    assert_string_equal(options.environment, "old");
+}
+
+TEST(options__a_prefix_of_files_is_the_folder_they_would_be_in)
+{
+    parse_both("c", "DD_PROFILING_PPROF_PREFIX=/tmp/profiles/shop_");
+    assert_string_equal(options.output, "/tmp/profiles/");
+    parse("--debug_pprof_prefix|shop_|c");
+    assert_string_equal(options.output, "./");
+}
+
+TEST(options__cpus_are_a_mask_or_a_list)
+{
+    parse("--cpu-affinity|0xA4|c");
+    assert_true(options.cpu_affinity_set);
+    assert_int_equal(CPU_COUNT(&options.cpu_affinity), 3);
+    assert_true(CPU_ISSET(2, &options.cpu_affinity) && CPU_ISSET(5, &options.cpu_affinity) &&
+                CPU_ISSET(7, &options.cpu_affinity));
+    parse("--cpu-affinity|0-2,1023|c");
+    assert_int_equal(CPU_COUNT(&options.cpu_affinity), 4);
+    assert_true(CPU_ISSET(1023, &options.cpu_affinity));
+    parse("c");
+    assert_false(options.cpu_affinity_set);
+    static const char *const wrong[] = {"0x", "0x0",  "0xg",  "1-", "3-1", "1024",
+                                        "-1", "1,,2", "1--2", "1,", "x"};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        char words[64];
+
+        snprintf(words, sizeof(words), "--cpu-affinity=%s|c", wrong[i]);
+        refuse(words, "", "--cpu-affinity", "no set of CPUs");
     }
-    file = fopen(path, "r");
-    assert_non_null(file);
-    have[fread(have, 1, (1 << 18) - 1, file)] = '\0';
-    fclose(file);
-    if (strcmp(have, expected) != 0)
-        fail_msg("%s is stale: run this test with UPDATE_GENERATED=1", path);
+}
+
+TEST(options__a_limit_may_be_lifted)
+{
+    parse("--maximum-pids|-1|c");
+    assert_int_equal(options.maximum_pids, -1);
+    parse("--maximum_pids=100|c");
+    assert_int_equal(options.maximum_pids, 100);
+    refuse("--maximum-pids|0|c", "", "(1 to 1000000, or -1)", NULL);
+    refuse("--maximum-pids|-2|c", "", "(1 to 1000000, or -1)", NULL);
+}
+
+TEST(options__contradictions_are_refused_by_name)
+{
+    refuse("-p|1|c", "", "--pid", "the command \"c\"");
+    refuse("-g|c", "", "--global", "the command \"c\"");
+    refuse("-g|-p|1", "", "--pid and option --global", NULL);
+    refuse("c", "RINGSIDE_PID=1", "variable RINGSIDE_PID", "the command \"c\"");
+    parse("--global=no|c");
+}
+
+TEST(options__what_is_not_in_this_build_is_refused_unless_it_is_the_default)
+{
+    refuse("-p|1", "", "--pid", "not in this build");
+    refuse("--timeline|c", "", "--timeline", "not in this build");
+    parse("--timeline=false|--host|localhost|--port=8126|--no-drop-caps|--flush-timeout=5s|c");
+    refuse("c", "RINGSIDE_HOST=other", "variable RINGSIDE_HOST", "not in this build");
+    parse_both("c", "DD_AGENT_HOST=other|DD_TRACE_AGENT_PORT=1");
+    assert_string_equal(options.host, "localhost");
+    assert_int_equal(options.port, 8126);
+    assert_int_equal(options.notes.count, 2);
+}
+
+TEST(options__a_slip_in_a_variable_is_noted)
+{
+    parse_both("c", "RINGSIDE_FREQENCY=10|RINGSIDE_QUUX=1|RINGSIDE_no=1|RINGSIDE_NO_WAIT=1");
+    assert_int_equal(options.notes.count, 4);
+    assert_non_null(strstr(options.notes.at[0], "--frequency"));
+    assert_int_equal(options.frequency_hz, 99);
+}
+
+TEST(options__some_things_need_no_command)
+{
+    parse("--show-config");
+    assert_null(options.command[0]);
+    assert_true(options.show_config);
+    parse("--capture-config=captured.conf");
+    parse("--help-extended");
+    assert_true(options.help_all);
+    parse("-e|help");
+    assert_true(options.list_events);
+}
+
+TEST(options__the_place_of_a_mistake_is_marked)
+{
+    refuse("--frequncy=10|c", "", "\n  --frequncy\n  ^~~~~~~~~~", NULL);
+    refuse("-hx|c", "", "\n  -hx\n    ^", NULL);
 }

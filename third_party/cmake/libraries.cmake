@@ -3,11 +3,12 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBDW REQUIRED IMPORTED_TARGET libdw libelf)
 pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)
 pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
+pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
 find_package(ZLIB REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)
 
 # Where the archives are installed they are taken: loading six shared libraries delays every start by half a millisecond.
-option(RINGSIDE_ARCHIVES "Link libdw, libelf, zlib and protobuf-c as archives where there are any" ON)
+option(RINGSIDE_ARCHIVES "Link libdw, libelf, zlib, protobuf-c and libinih as archives where there are any" ON)
 
 # Replaces what linking to target means by archives, all of them or none.
 function(ringside_prefer_archives target)
@@ -22,6 +23,7 @@ function(ringside_prefer_archives target)
 endfunction()
 ringside_prefer_archives(PkgConfig::LIBDW dw elf z lzma bz2)
 ringside_prefer_archives(PkgConfig::PROTOBUFC protobuf-c)
+ringside_prefer_archives(PkgConfig::INIH inih)
 if(RINGSIDE_ARCHIVES AND RINGSIDE_ARCHIVE_z)
   set_target_properties(ZLIB::ZLIB PROPERTIES IMPORTED_LOCATION ${RINGSIDE_ARCHIVE_z})
 endif()

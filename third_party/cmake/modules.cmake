@@ -63,6 +63,15 @@ function(ringside_add_modules)
   endforeach()
 endfunction()
 
+# For tests and benchmarks.
+function(ringside_link_all target)
+  foreach(module IN LISTS RINGSIDE_MODULES)
+    if(TARGET rs_${module})
+      target_link_libraries(${target} PRIVATE rs_${module})
+    endif()
+  endforeach()
+endfunction()
+
 function(ringside_add_program sources)
   if(NOT sources)
     return()

@@ -1,0 +1,81 @@
+# bash completion for ringside(1). Made from the option table; a test fails when it is stale.
+
+_ringside()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i
+    COMPREPLY=()
+
+    # Behind the command the completion is the command's.
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --) ((i++)); break ;;
+        -O|--output|-u|--upload-period|-U|--url|-H|--host|-P|--port|--flush-timeout|-S|--service|-E|--environment|-V|--service-version|-T|--tags|--runtime-id|-e|--event|--preset|--frequency|--stack-sample-size|--maximum-pids|-p|--pid|--start-timeout|--nice|--cpu-affinity|--switch-user|--config|--capture-config|-l|--log-level|-o|--log-mode|-b|--internal-stats|--worker-period|--initial-loaded-libs-check-delay|--loaded-libs-check-interval|--socket)
+            # bash takes "=" for a word of its own
+            [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
+            ((i++)) ;;
+        -*|=) ;;
+        *) break ;;
+        esac
+    done
+    if ((i < COMP_CWORD)); then
+        if declare -F _command_offset >/dev/null; then _command_offset $i; else COMPREPLY=($(compgen -f -- "$cur")); fi
+        return
+    fi
+
+    [[ $cur == = ]] && cur=
+    [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD - 2]}
+    case $prev in
+    -O | --output) COMPREPLY=($(compgen -f -W '' -- "$cur")); return ;;
+    -u | --upload-period) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    -S | --service) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    -E | --environment) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    -V | --service-version) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    -T | --tags) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    --runtime-id) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    --frequency) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    --stack-sample-size) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    --maximum-pids) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    --start-timeout) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    --nice) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    --cpu-affinity) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
+    --config) COMPREPLY=($(compgen -f -W '' -- "$cur")); return ;;
+    --capture-config) COMPREPLY=($(compgen -f -W '' -- "$cur")); return ;;
+    -l | --log-level) COMPREPLY=($(compgen -W 'error warn notice informational debug' -- "$cur")); return ;;
+    -o | --log-mode) COMPREPLY=($(compgen -f -W 'stdout stderr syslog disabled' -- "$cur")); return ;;
+    esac
+
+    local names=(
+        --output
+        --upload-period
+        --service
+        --environment
+        --service-version
+        --tags
+        --runtime-id
+        --frequency
+        --stack-sample-size
+        --maximum-pids
+        --enable
+        --no-enable
+        --wait
+        --no-wait
+        --start-timeout
+        --nice
+        --cpu-affinity
+        --config
+        --show-config
+        --no-show-config
+        --capture-config
+        --log-level
+        --log-mode
+        --help
+        --help-all
+        --version
+    )
+    if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W "${names[*]}" -- "$cur"))
+    else
+        COMPREPLY=($(compgen -c -f -- "$cur"))
+    fi
+}
+complete -o filenames -F _ringside ringside

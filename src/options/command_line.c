@@ -1,0 +1,159 @@
+/*
+ * command_line.c - options from the command line, up to the command
+ */
+#include <string.h>
+
+#include "convert.h"
+
+static const struct option_origin from_command_line = {.source = SOURCE_FLAG};
+
+struct flags {
+    struct option_store *store;
+    struct option_words *words;
+};
+
+/* ---- what is refused ---- */
+
+/*
+ * Shown of the argument are its first n bytes, of which those from `at` on are at fault: what follows may be
+ * anything, a key of somebody's included.
+ */
+static int unknown_option(const char *arg, size_t at, size_t n, struct err *e)
+{
+    char suggestion[OPTION_NAME_MAX], shown[64];
+    const char *name = arg + strspn(arg, "-");
+    size_t length = strcspn(name, "=");
+
+    if (option_suggest(name, length, true, suggestion)) {
+        at = 0;
+        n = (size_t)(name - arg) + length;
+    }
+    n = MIN_OF(n, sizeof(shown) - 1);
+    memcpy(shown, arg, n);
+    shown[n] = '\0';
+    if (at == 0 && suggestion[0])
+        err_set(e, 0, "unknown option \"%s\": did you mean --%s?", shown, suggestion);
+    else
+        err_set(e, 0, "unknown option \"%s\" (ringside --help-all shows all)", shown);
+    return err_point(e, shown, MIN_OF(at, n), n - MIN_OF(at, n));
+}
+
+static int refuse_secret(const struct option_row *row, struct err *e)
+{
+    char variable[OPTION_VARIABLE_MAX];
+
+    option_variable(row, variable);
+    return err_set(e, 0,
+                   "option --%s: command lines can be read by every process of the machine; put it into the "
+                   "variable %s or the config file (%s = ...)",
+                   row->name, variable, row->name);
+}
+
+/* ---- what is taken ---- */
+
+static void give(struct flags *f, struct option_name name, const char *text)
+{
+    option_give(f->store, name.row, option_convert(f->store, name.sense, text), from_command_line);
+}
+
+static int take_argument(struct flags *f, struct option_name name, const char *spelled, struct err *e)
+{
+    struct option_words *w = f->words;
+
+    if (w->at == w->argc)
+        return err_set(e, 0, "option %.60s: the argument %s is missing", spelled, name.row->argument);
+    give(f, name, w->argv[w->at++]);
+    return 0;
+}
+
+/*
+ * "-I true ./run.sh", as ddprof has it. The last word of all is not a value: then there would be no command,
+ * and true(1) is one.
+ */
+static bool take_word(struct flags *f, struct option_name name)
+{
+    struct option_words *w = f->words;
+
+    if (!name.row->takes_word || name.negated || w->argc - w->at < 2 ||
+        option_switch_word(w->argv[w->at]) < 0)
+        return false;
+    give(f, name, w->argv[w->at++]);
+    return true;
+}
+
+static int take_long(struct flags *f, const char *arg, struct err *e)
+{
+    const char *text = arg + 2, *equals = strchr(text, '=');
+    size_t n = equals ? (size_t)(equals - text) : strlen(text);
+    struct option_name name = option_find(text, n);
+
+    if (!name.row)
+        return unknown_option(arg, 0, n + 2, e);
+    if (name.row->type == OPTION_SECRET)
+        return refuse_secret(name.row, e);
+    if (name.row->argument && !equals)
+        return take_argument(f, name, arg, e);
+    if (equals && (name.negated || name.row->type == OPTION_ACTION))
+        return err_set(e, 0, "option \"%.60s\" takes no argument", arg);
+    if (equals)
+        give(f, name, equals + 1);
+    else if (!take_word(f, name))
+        give(f, name, name.negated ? "no" : "yes");
+    return 0;
+}
+
+/* One letter and what belongs to it: 1 when that was the rest of the word. */
+static int take_letter(struct flags *f, const char *arg, const char *letter, struct err *e)
+{
+    struct option_name name = {.row = option_find_letter(*letter)};
+    char spelled[] = {'-', *letter, '\0'};
+
+    if (!name.row)
+        return unknown_option(arg, (size_t)(letter - arg), (size_t)(letter - arg) + 1, e);
+    if (name.row->argument && !letter[1])
+        return take_argument(f, name, spelled, e) < 0 ? -1 : 1;
+    if (name.row->argument || (name.row->takes_word && option_switch_word(letter + 1) >= 0)) {
+        give(f, name, letter + 1);
+        return 1;
+    }
+    if (letter[1] || !take_word(f, name))
+        give(f, name, "yes");
+    return 0;
+}
+
+/* "-v", "-Sname", "-S name", "-hv". */
+static int take_short(struct flags *f, const char *arg, struct err *e)
+{
+    size_t length = strcspn(arg + 1, "=");
+
+    /* "-output" would otherwise write the log to a file "utput". */
+    if (arg[2] && option_find(arg + 1, length).row)
+        return err_set(e, 0, "option \"%.*s\": did you mean -%.*s?", (int)length + 1, arg, (int)length + 1,
+                       arg);
+    for (const char *c = arg + 1; *c; c++) {
+        int taken = take_letter(f, arg, c, e);
+
+        if (taken)
+            return taken < 0 ? -1 : 0;
+    }
+    return 0;
+}
+
+/* Up to the command: the first word that is no option. */
+int option_read_command_line(struct option_store *s, struct option_words *w, struct err *e)
+{
+    struct flags f = {.store = s, .words = w};
+
+    while (w->at < w->argc) {
+        const char *arg = w->argv[w->at];
+
+        if (arg[0] != '-' || !arg[1])
+            return 0;
+        w->at++;
+        if (strcmp(arg, "--") == 0)
+            return 0;
+        if ((arg[1] == '-' ? take_long(&f, arg, e) : take_short(&f, arg, e)) < 0)
+            return -1;
+    }
+    return 0;
+}

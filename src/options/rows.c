@@ -1,0 +1,224 @@
+/*
+ * rows.c - the option table
+ *
+ * What is true of an option is said here and nowhere else; the order is that of help and pages within a
+ * group.
+ */
+#include "table.h"
+
+#include "ringside/event.h"
+
+#define AT(field) .offset = offsetof(struct options, field)
+
+/* Rows of a few lines, not a line for each field. */
+/* clang-format off */
+const struct option_row option_table[] = {
+    /* ---- where profiles go ---- */
+    {.name = "output", .letter = 'O', .argument = "PATH", .type = OPTION_TEXT, .group = GROUP_OUTPUT,
+     .also = {{"debug-pprof-prefix", SENSE_PREFIX}}, .variable = {{"DD_PROFILING_PPROF_PREFIX", SENSE_PREFIX}},
+     .is_path = true, .example = "/var/profiles/", AT(output),
+     .help = "file for one profile, or FOLDER/ for one per period",
+     .more = "A path that is a folder or ends in `/` gets one file per period and one at the end, named "
+             "`SERVICE-TIME-PIDpid-NUMBER.pb.gz` so that they sort by time. Any other path is the one file for "
+             "the whole run, which appears when it is complete; ringside then stays the command's parent, as "
+             "with `--wait`. Of a prefix of file names (`--debug-pprof-prefix`) the folder is taken."},
+    {.name = "upload-period", .letter = 'u', .argument = "SECONDS", .type = OPTION_COUNT, .group = GROUP_OUTPUT,
+     .variable = {{"DD_PROFILING_UPLOAD_PERIOD"}}, .min = 1, .max = 86400, .fallback = "59", .example = "10",
+     AT(upload_period_s), .help = "how much time one profile covers",
+     .more = "With a single output file there is one profile for the whole run and this has no effect."},
+    {.name = "url", .letter = 'U', .argument = "URL", .type = OPTION_TEXT, .group = GROUP_OUTPUT,
+     .variable = {{"DD_TRACE_AGENT_URL"}}, .later = "sending profiles to a server",
+     .example = "http://localhost:8126", AT(url),
+     .help = "server or agent: HOST:PORT, http://..., https://..., unix:///path"},
+    {.name = "host", .letter = 'H', .argument = "HOST", .type = OPTION_TEXT, .group = GROUP_OUTPUT,
+     .variable = {{"DD_AGENT_HOST"}, {"DD_TRACE_AGENT_HOSTNAME"}}, .later = "sending profiles to a server",
+     .fallback = "localhost", .example = "agent.internal", AT(host), .help = "host of the agent, without --url"},
+    {.name = "port", .letter = 'P', .argument = "PORT", .type = OPTION_COUNT, .group = GROUP_OUTPUT,
+     .variable = {{"DD_TRACE_AGENT_PORT"}}, .later = "sending profiles to a server", .min = 1, .max = 65535,
+     .fallback = "8126", .example = "9126", AT(port), .help = "port of the agent, without --url"},
+    {.name = "api-key", .argument = "KEY", .type = OPTION_SECRET, .group = GROUP_OUTPUT, .also = {{"apikey"}},
+     .variable = {{"DD_API_KEY"}, {"DATADOG_API_KEY"}}, .rare = true, .later = "sending profiles to a server",
+     .example = "0123456789abcdef0123456789abcdef", AT(api_key), .help = "key for sending without an agent",
+     .more = "Never on the command line, where every process of the machine could read it."},
+    {.name = "agentless", .type = OPTION_SWITCH, .group = GROUP_OUTPUT, .variable = {{"DD_PROFILING_AGENTLESS"}},
+     .rare = true, .takes_word = true, .later = "sending profiles to a server", .fallback = "no", AT(agentless),
+     .help = "send to the intake itself; takes an API key"},
+    {.name = "flush-timeout", .argument = "TIME", .type = OPTION_MSEC, .group = GROUP_OUTPUT, .rare = true,
+     .later = "sending profiles to a server", .min = 0, .max = 600000, .fallback = "5000ms", .example = "2s",
+     AT(flush_timeout_ms), .help = "how long the end waits for profiles that are not sent yet"},
+
+    /* ---- what they say of the service ---- */
+    {.name = "service", .letter = 'S', .argument = "NAME", .type = OPTION_TEXT, .group = GROUP_LABELS,
+     .variable = {{"DD_SERVICE"}, {"OTEL_SERVICE_NAME"}, {"service.name", SENSE_OTEL}},
+     .note = "the command's name", .example = "shop", AT(service), .help = "name of the service"},
+    {.name = "environment", .letter = 'E', .argument = "NAME", .type = OPTION_TEXT, .group = GROUP_LABELS,
+     .variable = {{"DD_ENV"}, {"deployment.environment.name", SENSE_OTEL}, {"deployment.environment", SENSE_OTEL}},
+     .example = "prod", AT(environment), .help = "environment the service runs in"},
+    {.name = "service-version", .letter = 'V', .argument = "TEXT", .type = OPTION_TEXT, .group = GROUP_LABELS,
+     .variable = {{"DD_VERSION"}, {"service.version", SENSE_OTEL}}, .example = "1.4.2", AT(service_version),
+     .help = "version of the service"},
+    {.name = "tags", .letter = 'T', .argument = "KEY:VALUE,...", .type = OPTION_TAGS, .group = GROUP_LABELS,
+     .variable = {{"DD_TAGS", SENSE_TAG_LIST}, {"DD_PROFILING_TAGS", SENSE_TAG_LIST}, {"", SENSE_OTEL}},
+     .example = "team:core", AT(tags), .help = "further tags; may be repeated",
+     .more = "A tag has at most 200 bytes. From `OTEL_RESOURCE_ATTRIBUTES` come the attributes that are not "
+             "options of their own; tags of variables of other tools that are not well-formed are left out, "
+             "with a warning."},
+    {.name = "runtime-id", .argument = "ID", .type = OPTION_TEXT, .group = GROUP_LABELS,
+     .variable = {{"DD_PROFILING_RUNTIME_ID"}}, .rare = true, .note = "made up for each run",
+     .example = "5b2c4a7e-0f3d-4c0e-9d55-2a7e6f1b8c90", AT(runtime_id), .help = "identity of this run"},
+
+    /* ---- sampling ---- */
+    {.name = "event", .letter = 'e', .argument = "EVENT", .type = OPTION_EVENTS, .group = GROUP_SAMPLING,
+     .variable = {{"DD_PROFILING_NATIVE_EVENTS"}}, .later = "choosing events",
+     .note = "those of --preset, or sCPU at --frequency",
+     .example = "sCPU freq=199", AT(event_texts), .help = "what to sample; may be repeated; -e help lists events",
+     .more = "Several events in one text are divided by `;`."},
+    {.name = "preset", .argument = "NAME", .type = OPTION_TEXT, .group = GROUP_SAMPLING,
+     .variable = {{"DD_PROFILING_NATIVE_PRESET"}}, .later = "choosing events",
+     .note = "default", .example = "cpu_only", AT(preset),
+     .help = "a set of events that go together", .more = "Events given as well are sampled as well."},
+    {.name = "frequency", .argument = "HZ", .type = OPTION_COUNT, .group = GROUP_SAMPLING, .min = 1, .max = 10000,
+     .default_varies = true, .fallback = "99", .example = "199", AT(frequency_hz),
+     .help = "samples per second of CPU time",
+     .more = "For events that name no rate of their own; not given, some events have another default. "
+             "Each sample costs the target 10 to 20 us in a virtual machine and a fraction of that on bare metal."},
+    {.name = "stack-sample-size", .argument = "BYTES", .type = OPTION_COUNT, .group = GROUP_SAMPLING,
+     .also = {{"sample-stack-user"}}, .variable = {{"DD_PROFILING_SAMPLE_STACK_USER"}}, .min = 1024,
+     .max = EVENT_STACK_MAX, .step = 8, .fallback = "32768", .example = "65528", AT(stack_bytes),
+     .help = "how much of the stack is copied with each sample",
+     .more = "Rounded down to a multiple of 8. Deeper stacks end in a frame `[truncated]`; compilers like clang "
+             "need the maximum."},
+    {.name = "inlined-functions", .letter = 'I', .type = OPTION_SWITCH, .group = GROUP_SAMPLING,
+     .variable = {{"DD_PROFILING_INLINED_FUNCTIONS"}}, .takes_word = true,
+     .later = "showing inlined functions", .fallback = "no", AT(inlined_functions),
+     .help = "show inlined functions as frames, from debug information"},
+    {.name = "timeline", .letter = 't', .type = OPTION_SWITCH, .group = GROUP_SAMPLING,
+     .variable = {{"DD_PROFILING_TIMELINE_ENABLE"}, {"DD_PROFILING_TIMELINE_ENABLED"}},
+     .later = "time stamps of samples", .fallback = "no", AT(timeline), .help = "keep when each sample was taken"},
+    {.name = "maximum-pids", .argument = "NUMBER", .type = OPTION_LIMIT, .group = GROUP_SAMPLING,
+     .variable = {{"DD_PROFILING_MAXIMUM_PIDS"}}, .rare = true, .min = 1, .max = 1000000, .fallback = "-1",
+     .example = "100", AT(maximum_pids), .help = "most processes to tell apart; -1: as many as there is room for"},
+    {.name = "remote-symbolization", .type = OPTION_SWITCH, .group = GROUP_SAMPLING,
+     .variable = {{"DD_PROFILING_REMOTE_SYMBOLIZATION"}}, .rare = true,
+     .later = "leaving names to the server", .fallback = "no", AT(remote_symbolization),
+     .help = "leave names to the server"},
+    {.name = "disable-symbolization", .type = OPTION_SWITCH, .group = GROUP_SAMPLING,
+     .variable = {{"DD_PROFILING_DISABLE_SYMBOLIZATION"}}, .rare = true,
+     .later = "profiles without names", .fallback = "no", AT(disable_symbolization),
+     .help = "write addresses, no names"},
+
+    /* ---- whom ---- */
+    {.name = "pid", .letter = 'p', .argument = "PID", .type = OPTION_INTEGER, .group = GROUP_TARGET, .min = 1,
+     .max = 4194304, .later = "attaching to a running process", .example = "4242", AT(pid),
+     .help = "profile a running process instead of a command"},
+    {.name = "global", .letter = 'g', .type = OPTION_SWITCH, .group = GROUP_TARGET,
+     .later = "profiling all processes", .fallback = "no", AT(global),
+     .help = "profile all processes instead of a command"},
+
+    /* ---- how it runs ---- */
+    {.name = "enable", .type = OPTION_SWITCH, .group = GROUP_RUNNING,
+     .variable = {{"DD_PROFILING_NATIVE_ENABLED", SENSE_ENABLED}, {"DD_PROFILING_ENABLED", SENSE_ENABLED}},
+     .takes_word = true, .fallback = "yes", AT(enable), .help = "profile; with --no-enable the command just runs"},
+    {.name = "wait", .type = OPTION_SWITCH, .group = GROUP_RUNNING,
+     .note = "no, or yes with a single output file", AT(wait),
+     .help = "stay the command's parent until the last profile is written",
+     .more = "Signals are forwarded and the exit status is the command's. Without it, ringside becomes the "
+             "command, which keeps the process id, and a detached process does the profiling."},
+    {.name = "start-timeout", .argument = "TIME", .type = OPTION_MSEC, .group = GROUP_RUNNING, .rare = true,
+     .min = 1, .max = 60000, .fallback = "2000ms", .example = "500ms", AT(start_timeout_ms),
+     .help = "how long the command waits for the profiler at most",
+     .more = "The command starts in any case. Times are in milliseconds or take a unit: `500ms`, `2s`."},
+    {.name = "nice", .argument = "LEVEL", .type = OPTION_INTEGER, .group = GROUP_RUNNING,
+     .variable = {{"DD_PROFILING_NICE"}}, .min = -20, .max = 19, .fallback = "0", .example = "10", AT(nice),
+     .help = "scheduling priority of the profiler, not of the command", .more = "Below 0 takes privilege."},
+    {.name = "cpu-affinity", .argument = "CPUS", .type = OPTION_CPUS, .group = GROUP_RUNNING,
+     .variable = {{"DD_PROFILING_CPU_AFFINITY"}}, .rare = true, .note = "all", .example = "0x5", AT(cpu_affinity),
+     .help = "CPUs the profiler may use: a mask (0xa4) or a list (0-3,8)",
+     .more = "Not of the command."},
+    {.name = "switch-user", .argument = "USER", .type = OPTION_TEXT, .group = GROUP_RUNNING,
+     .variable = {{"DD_PROFILING_SWITCH_USER"}}, .rare = true, .later = "running the command as another user",
+     .example = "nobody", AT(switch_user), .help = "run the command as another user"},
+    {.name = "drop-caps", .type = OPTION_SWITCH, .group = GROUP_RUNNING, .rare = true,
+     .later = "dropping capabilities", .fallback = "no", AT(drop_caps),
+     .help = "give up CAP_SYS_ADMIN and CAP_PERFMON before the command runs"},
+
+    /* ---- configuration ---- */
+    {.name = "config", .argument = "FILE", .type = OPTION_TEXT, .group = GROUP_CONFIGURATION,
+     .variable = {{"DD_PROFILING_NATIVE_CONFIG"}}, .command_line_only = true, .is_path = true,
+     .note = "ringside.conf here, else the system's", AT(config),
+     .example = "/dev/null", .help = "file to read options from",
+     .more = "Lines of `name = value`, the names those of the long options; values may be quoted; `#` and `;` "
+             "begin comments. A `ringside.conf` in the working folder must belong to root or to the user and "
+             "must not be writable by everybody."},
+    {.name = "show-config", .type = OPTION_SWITCH, .group = GROUP_CONFIGURATION,
+     .variable = {{"DD_PROFILING_SHOW_CONFIG"}}, .fallback = "no", AT(show_config),
+     .help = "print every value and where it came from",
+     .more = "Without a command that is all there is to do; with one, it goes to standard error."},
+    {.name = "capture-config", .argument = "FILE", .type = OPTION_TEXT, .group = GROUP_CONFIGURATION,
+     .command_line_only = true, .is_path = true, AT(capture_config), .example = "/tmp/ringside.conf",
+     .help = "write the values to a file that --config reads", .more = "Secrets are left out."},
+
+    /* ---- messages ---- */
+    {.name = "log-level", .letter = 'l', .argument = "LEVEL", .type = OPTION_LEVEL, .group = GROUP_MESSAGES,
+     .variable = {{"DD_PROFILING_NATIVE_LOG_LEVEL"}}, .fallback = "warn", .example = "debug", AT(log_level),
+     .words = "error warn notice informational debug", .help = "error, warn, notice (or informational), debug"},
+    {.name = "log-mode", .letter = 'o', .argument = "WHERE", .type = OPTION_LOG_MODE, .group = GROUP_MESSAGES,
+     .variable = {{"DD_PROFILING_NATIVE_LOG_MODE"}}, .is_path = true, .fallback = "stderr", .example = "syslog",
+     AT(log_mode), .words = "stdout stderr syslog disabled",
+     .help = "stderr, stdout, syslog, disabled, or a file", .more = "A file is appended to."},
+    {.name = "show-samples", .type = OPTION_SWITCH, .group = GROUP_MESSAGES,
+     .variable = {{"DD_PROFILING_SHOW_SAMPLES"}}, .rare = true, .later = "showing samples as text",
+     .fallback = "no", AT(show_samples), .help = "show the stack of each sample as text"},
+    {.name = "internal-stats", .letter = 'b', .argument = "SOCKET", .type = OPTION_TEXT, .group = GROUP_MESSAGES,
+     .variable = {{"DD_PROFILING_INTERNAL_STATS"}}, .rare = true, .is_path = true,
+     .later = "sending counters to statsd", .example = "/run/statsd.sock", AT(internal_stats),
+     .help = "statsd socket for the profiler's own counters"},
+
+    /* ---- information ---- */
+    {.name = "help", .letter = 'h', .type = OPTION_ACTION, .group = GROUP_INFORMATION, .command_line_only = true,
+     AT(help), .help = "show this help"},
+    {.name = "help-all", .type = OPTION_ACTION, .group = GROUP_INFORMATION, .also = {{"help-extended"}},
+     .command_line_only = true, AT(help_all), .help = "show the rarely needed options too"},
+    {.name = "version", .letter = 'v', .type = OPTION_ACTION, .group = GROUP_INFORMATION,
+     .command_line_only = true, AT(version), .help = "show the version"},
+
+    /* ---- ddprof has them, here they have no counterpart ---- */
+    {.name = "do-export", .type = OPTION_SWITCH, .group = GROUP_DDPROF, .variable = {{"DD_PROFILING_DO_EXPORT"}},
+     .rare = true, .takes_word = true, .fallback = "no", .no_effect = "this build sends nothing",
+     .help = "send profiles"},
+    {.name = "worker-period", .argument = "PERIODS", .type = OPTION_COUNT, .group = GROUP_DDPROF,
+     .variable = {{"DD_PROFILING_WORKER_PERIOD"}}, .rare = true, .min = 0, .max = 1000000, .fallback = "240",
+     .example = "2", .no_effect = "memory is given back without starting anew",
+     .help = "after how many profiles the profiler starts anew"},
+    {.name = "fault-info", .type = OPTION_SWITCH, .group = GROUP_DDPROF, .rare = true, .takes_word = true,
+     .fallback = "yes", .no_effect = "the supervisor always tells how the profiler ended",
+     .help = "log where the profiler crashed"},
+    {.name = "reorder-events", .type = OPTION_SWITCH, .group = GROUP_DDPROF,
+     .variable = {{"DD_PROFILING_REORDER_EVENTS"}}, .rare = true, .fallback = "yes",
+     .no_effect = "records are always taken in the order of time", .help = "take records in the order of time"},
+    {.name = "initial-loaded-libs-check-delay", .argument = "MS", .type = OPTION_COUNT, .group = GROUP_DDPROF,
+     .variable = {{"DD_PROFILING_INITIAL_LOADED_LIBS_CHECK_DELAY"}}, .rare = true, .min = 0, .max = 86400000,
+     .fallback = "5000", .example = "1000", .no_effect = "no library is put into the command",
+     .help = "when to look for loaded libraries first"},
+    {.name = "loaded-libs-check-interval", .argument = "MS", .type = OPTION_COUNT, .group = GROUP_DDPROF,
+     .variable = {{"DD_PROFILING_LOADED_LIBS_CHECK_INTERVAL"}}, .rare = true, .min = 0, .max = 86400000,
+     .fallback = "59000", .example = "1000", .no_effect = "no library is put into the command",
+     .help = "how often to look for loaded libraries"},
+    {.name = "socket", .argument = "PATH", .type = OPTION_TEXT, .group = GROUP_DDPROF,
+     .variable = {{"DD_PROFILING_NATIVE_SOCKET"}}, .rare = true, .is_path = true, .example = "/tmp/socket",
+     .no_effect = "no library is put into the command", .help = "socket of the library in the command"},
+};
+/* clang-format on */
+const size_t option_count = ARRAY_LEN(option_table);
+
+const char *const option_group_title[OPTION_GROUPS] = {
+    [GROUP_OUTPUT] = "Where profiles go",
+    [GROUP_LABELS] = "What they say of the service",
+    [GROUP_SAMPLING] = "Sampling",
+    [GROUP_TARGET] = "Instead of a command",
+    [GROUP_RUNNING] = "Running",
+    [GROUP_CONFIGURATION] = "Configuration",
+    [GROUP_MESSAGES] = "Messages",
+    [GROUP_INFORMATION] = "Information",
+    [GROUP_DDPROF] = "Taken from ddprof's command lines, without effect",
+};
