@@ -1,9 +1,11 @@
 /*
- * fuzz_cfi.c - call-frame information of any bytes, as a whole file or as the frames of a forged one
+ * fuzz_cfi.c - call-frame information of any bytes: as a whole file, as the frames of a forged one, or as its
+ * search table
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../src/cfi/index.h"
 #include "../fixtures/forge_elf.h"
 #include "ringside/base.h"
 #include "ringside/cfi.h"
@@ -77,6 +79,42 @@ static void forge_input(struct forge *forged, uint8_t how, const uint8_t *data, 
     forge_elf(forged, &s, !(how & 16), sizeof(cie));
 }
 
+/* A file that is one search table, whose lines are the input. */
+static void look_up_in_table(const uint8_t *data, size_t n)
+{
+    static const uint8_t head[12] = {1, 0x1b, 3, 0x3b, 0xfc, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0};
+    size_t lines = n / 8, bytes = sizeof(head) + 8 * lines;
+    uint8_t *table = base_alloc(bytes);
+    struct elf_file f = {.data = table,
+                         .bytes = bytes,
+                         .segment = {{.vaddr = FORGE_CODE, .file_bytes = bytes, .memory_bytes = bytes}},
+                         .segments = 1,
+                         .eh_frame_hdr_vaddr = FORGE_CODE,
+                         .eh_frame_hdr_bytes = bytes};
+    struct index_hit hit;
+    struct index index;
+
+    memcpy(table, head, sizeof(head));
+    memcpy(table + sizeof(head), data, 8 * lines);
+    index_open_eh_frame(&index, &f);
+    for (size_t i = 0; i <= n - 4; i += 4) {
+        uint64_t addr = FORGE_CODE;
+        int32_t distance;
+
+        memcpy(&distance, data + i, sizeof(distance));
+        addr += (uint64_t)(int64_t)distance;
+        if (addr == UINT64_MAX) /* no range ends behind it */
+            continue;
+        index_find(&index, addr, &hit);
+        if (!hit.covered && (hit.from > addr || hit.to <= addr))
+            abort();
+        if (hit.covered && (hit.fde.start > addr || hit.fde.end <= addr))
+            abort();
+    }
+    index_release(&index);
+    free(table);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static struct forge forged;
@@ -87,6 +125,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
     if (n < 1)
         return 0;
+    if ((data[0] & 0x60) == 0x60 && n > 4) {
+        look_up_in_table(data + 1, n - 1);
+        return 0;
+    }
     if (data[0] & 1) {
         forge_input(&forged, data[0], data + 1, n - 1);
         file = forged.file;
