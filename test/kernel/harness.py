@@ -26,11 +26,10 @@ import unittest
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(SOURCE / "test" / "tools"))
 import pprof_check  # noqa: E402
+from pprof_read import CUT_FRAMES, ENDED_WITHIN_A_PERIOD, KERNEL_NOT_PERMITTED, TRUNCATED  # noqa: E402, F401 (the tests take them from here)
 
-NOT_COMPLETE = ("[truncated]", "[incomplete]")
-NOT_SAMPLED = "[not sampled: ended within a period]"
-KERNEL_NOT_PERMITTED = "[kernel: not permitted]"
 SKIPPED = 77
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc
 
 paths = None  # what main() was told: .ringside, .fixtures, .tools
 
@@ -82,7 +81,7 @@ def python3(user=ME):
     for candidate in ("/usr/bin/python3", os.path.realpath(sys.executable)):
         if os.path.exists(candidate) and subprocess.run([*user.prefix, candidate, "-c", ""], stderr=subprocess.DEVNULL).returncode == 0:
             return candidate
-    raise unittest.SkipTest(f"no python3 that {user} may run")
+    require("tools", False, f"no python3 that {user} may run")
 
 
 # ---- files ----
@@ -146,7 +145,7 @@ def tool(name):
 def stolen_s():
     """Time the hypervisor kept this machine's processors from running, over all of them."""
     with open("/proc/stat") as stat:
-        return int(stat.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+        return int(stat.readline().split()[8]) / CLOCK_TICKS
 
 
 class Result:
@@ -223,7 +222,31 @@ def wait_for(condition, what, timeout=30):
         time.sleep(0.01)
 
 
-# ---- the profiler's processes ----
+# ---- processes ----
+
+def stat_fields(pid):
+    """What /proc/PID/stat says from the third field (the state) on: the second, a name, may hold anything."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+
+
+def status_number(pid, name):
+    """A number of /proc/PID/status; kilobytes where it says kB."""
+    return int(re.search(rf"^{name}:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M).group(1))
+
+
+def parent_of(pid):
+    return int(stat_fields(pid)[1])
+
+
+def session_of(pid):
+    return int(stat_fields(pid)[3])
+
+
+def cpu_s(pid):
+    user, system = stat_fields(pid)[11:13]
+    return (int(user) + int(system)) / CLOCK_TICKS
+
+
 
 def processes_of(executable):
     """Ids of the processes that run this file."""
@@ -277,12 +300,12 @@ class Profile:
         return self.total_s(lambda stack, labels: name in stack)
 
     def complete_share(self, where=lambda stack, labels: True):
-        cut = self.count(lambda stack, labels: where(stack, labels) and stack[-1] in NOT_COMPLETE)
+        cut = self.count(lambda stack, labels: where(stack, labels) and stack[-1] in CUT_FRAMES)
         return 1 - cut / max(self.count(where), 1)
 
     def incomplete_top(self, n=8):
         """The commonest stacks that were not complete, for a failing test's message."""
-        rows = sorted(((v[0], s) for s, v, _ in self.samples if s[-1] in NOT_COMPLETE), key=lambda r: -r[0])
+        rows = sorted(((v[0], s) for s, v, _ in self.samples if s[-1] in CUT_FRAMES), key=lambda r: -r[0])
         return "\n".join(f"{count:6d} {' < '.join(stack[:4])} ... {' < '.join(stack[-4:])}" for count, stack in rows[:n])
 
     def labels(self, key):
@@ -301,10 +324,7 @@ class Profile:
 
 def load_checked(file):
     """Decodes a profile that keeps the format's rules (test/tools/pprof_check.py) and that Go's own reader takes."""
-    found, profile = pprof_check.check(pathlib.Path(file).read_bytes())
-    if found:
-        shown = "\n".join(f"rule {rule}: {text}" for rule, text in found[:20])
-        raise AssertionError(f"{file} breaks {len(found)} rules of the format:\n{shown}")
+    profile = pprof_check.load(file)
     if shutil.which("go"):
         read = subprocess.run(["go", "tool", "pprof", "-symbolize=none", "-raw", file], capture_output=True, text=True,
                               env={**os.environ, "HOME": str(base_folder())})

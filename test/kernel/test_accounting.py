@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The totals are true: shares of known programs, short processes, kernel time, all against the kernel's own account."""
 import os
-import re
+import signal
 import textwrap
 import time
 
-from harness import (KERNEL_NOT_PERMITTED, NOT_SAMPLED, KernelTest, Profile, each_user, fixture, main, new_folder, paranoid,
-                     profile_run, profilers, python3, require_tool, ringside, run, wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+from harness import (ENDED_WITHIN_A_PERIOD, KERNEL_NOT_PERMITTED, KernelTest, Profile, each_user, fixture, main, new_folder, paranoid,
+                     profile_run, profilers, python3, require_tool, ringside, run, stat_fields, status_number,
+                     wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 
 class Shares(KernelTest):
@@ -54,7 +55,7 @@ class Idle(KernelTest):
         pid, = profilers()
 
         def switches():
-            return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", open(f"/proc/{pid}/status").read(), re.M).group(1))
+            return status_number(pid, "voluntary_ctxt_switches")
 
         def settled():
             """True when half a second (the subject of this test) passes without the profiler waking up."""
@@ -77,9 +78,9 @@ class ShortProcesses(KernelTest):
                 self.assertTotal(profile, result, 0.02, slack_s=0.05)
                 own = profile.total_s(lambda stack, labels: labels.get("process_name") == "children")
                 self.assertGreater(own, 0.9 * profile.total_s(), "under the children's own name")
-                self.assertIn(NOT_SAMPLED, {stack[0] for stack, _, _ in profile.samples})
+                self.assertIn(ENDED_WITHIN_A_PERIOD, {stack[0] for stack, _, _ in profile.samples})
                 if not options:
-                    self.assertGreater(profile.frame_s(NOT_SAMPLED), 0.5 * profile.total_s(), profile.top())
+                    self.assertGreater(profile.frame_s(ENDED_WITHIN_A_PERIOD), 0.5 * profile.total_s(), profile.top())
 
     @each_user
     def test_tree_of_shell_commands_is_accounted_for(self, user):
@@ -105,19 +106,20 @@ class ShortProcesses(KernelTest):
     def test_ten_thousand_children_leave_nothing_behind(self):
         """Descriptors and memory of the profiler after many children are what they were after some."""
         command = self.start([ringside(), "-O", f"{new_folder()}/", fixture("children"), "12000", "0", "pause:2000"])
+        seen = []
 
         def look():
-            status = dict(line.split(":", 1) for line in open(f"/proc/{pid}/status").read().splitlines())
-            return len(os.listdir(f"/proc/{pid}/fd")), int(status["VmRSS"].split()[0])
+            return len(os.listdir(f"/proc/{pid}/fd")), status_number(pid, "VmRSS")
 
-        wait_for(lambda: "2000" in command.text("stdout"), "the first 2000 children", 120)
-        pid, = profilers()
-        fds, kilobytes = look()
-        os.kill(command.pid, 18)
-        wait_for(lambda: "12000" in command.text("stdout"), "all children", 120)
-        more_fds, more_kilobytes = look()
-        self.assertLessEqual(more_fds, fds + 4)
-        self.assertLessEqual(more_kilobytes, kilobytes + 2048)
+        for count in range(2000, 12001, 2000):
+            wait_for(lambda: f"{count}\n" in command.text("stdout"), f"{count} children", 120)
+            pid, = profilers(but=[command.pid])
+            seen.append(look())
+            wait_for(lambda: stat_fields(command.pid)[0] == "T", "the target to pause")
+            os.kill(command.pid, signal.SIGCONT)
+        (fds, kilobytes), (more_fds, more_kilobytes) = seen[0], seen[-1]
+        self.assertLessEqual(more_fds, fds + 4, seen)
+        self.assertLessEqual(more_kilobytes, kilobytes + 2048, seen)
         command.wait()
 
 

@@ -7,8 +7,8 @@ import signal
 import textwrap
 import time
 
-from harness import (IS_ROOT, ME, KernelTest, Profile, each_user, main, new_folder, profilers, python3, require, ringside, wait_for,
-                     setUpModule)  # noqa: F401 (setUpModule is for unittest)
+from harness import (IS_ROOT, ME, KernelTest, Profile, cpu_s, each_user, main, new_folder, profilers, python3, require, ringside,
+                     session_of, wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 # Works until a file appears, then tells that all is well.
 WORKS_UNTIL = textwrap.dedent("""
@@ -126,15 +126,8 @@ class Death(KernelTest):
 def is_detached(pid):
     """The profiler leads a session of its own; what will become the command does not."""
     with contextlib.suppress(OSError, IndexError):
-        return int(open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()[3]) != os.getsid(0)
+        return session_of(pid) != os.getsid(0)
     return False
-
-
-def cpu_s(pid):
-    with contextlib.suppress(OSError):
-        fields = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return 0
 
 
 if __name__ == "__main__":

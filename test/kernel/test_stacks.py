@@ -2,7 +2,7 @@
 """Whole stacks of programs whose shape is known, over compilers, levels of optimization, frame pointers and ways of linking."""
 import re
 
-from harness import (ME, ORDINARY, USERS, KernelTest, each_user, fixture, fixtures_like, main, new_folder,
+from harness import (ME, ORDINARY, TRUNCATED, USERS, KernelTest, each_user, fixture, fixtures_like, main, new_folder,
                      profile_run, require, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 RATE = ("--frequency", "1999")
@@ -139,7 +139,7 @@ class Oddities(KernelTest):
         """Half of the stack is needed and not copied: said in the profile, not passed over."""
         profile, result = profile_run([fixture("deep"), "1500", "1000"], ORDINARY, ("--frequency", "1999", "--stack-sample-size", "2048"))
         self.assertTotal(profile, result)
-        self.assertGreater(profile.share(lambda s, l: s[-1] == "[truncated]"), 0.9, profile.top())
+        self.assertGreater(profile.share(lambda s, l: s[-1] == TRUNCATED), 0.9, profile.top())
 
 
 class Gone(KernelTest):

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import textwrap
 
-from harness import (KernelTest, each_user, main, new_folder, profilers, python3, require_tool, ringside, run,
-                     wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+from harness import (KernelTest, each_user, main, new_folder, parent_of, profilers, python3, require_tool, ringside, run,
+                     session_of, wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 # Everything a process can easily learn about itself, as JSON.
 LOOK = textwrap.dedent("""
@@ -96,9 +96,8 @@ class View(KernelTest):
         others = profilers(but=[command.pid])
         self.assertTrue(others)
         for pid in others:
-            stat = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
-            self.assertNotEqual(int(stat[1]), command.pid, "a child of the target")
-            self.assertNotEqual(int(stat[3]), os.getsid(command.pid), "in the target's session")
+            self.assertNotEqual(parent_of(pid), command.pid, "a child of the target")
+            self.assertNotEqual(session_of(pid), os.getsid(command.pid), "in the target's session")
             self.assertEqual(os.readlink(f"/proc/{pid}/fd/0"), "/dev/null")
             self.assertEqual(os.readlink(f"/proc/{pid}/fd/1"), "/dev/null")
             self.assertEqual(os.readlink(f"/proc/{pid}/cwd"), "/", "keeps no folder of the target's busy")
