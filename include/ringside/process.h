@@ -21,8 +21,8 @@ struct stats;
 struct mapping {
     uint64_t start, end, file_offset;
     struct image *image;
-    uint64_t bias;      /* address in the process minus elf address, once mapping_to_elf() asked for it */
-    uint8_t bias_state; /* private */
+    uint64_t bias;   /* address in the process minus elf address, once mapping_to_elf() found it; else 0 */
+    bool bias_known; /* private */
 };
 
 struct address_space {
@@ -105,7 +105,7 @@ struct task *process_find_task(const struct processes *t, uint32_t pid, uint32_t
 struct mapping *process_find_mapping(struct process *p, uint64_t addr);
 /*
  * Address as written in the mapping's file. For mappings without a readable file: the address itself. Reads
- * the file on first use.
+ * the file on first use, and asks for it again while it cannot be read.
  */
 uint64_t mapping_to_elf(struct images *images, struct mapping *m, uint64_t addr);
 

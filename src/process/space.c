@@ -15,8 +15,6 @@
 
 #define MAPPINGS_START 8U
 
-enum bias_state { BIAS_UNKNOWN, BIAS_KNOWN, BIAS_NONE };
-
 struct address_space *space_new(void)
 {
     struct address_space *s = base_calloc(1, sizeof(*s));
@@ -150,12 +148,10 @@ uint64_t mapping_to_elf(struct images *images, struct mapping *m, uint64_t addr)
 {
     uint64_t elf_start;
 
-    if (m->bias_state == BIAS_UNKNOWN) {
-        m->bias_state = BIAS_NONE; /* m->bias is 0: the address stands for itself */
-        if (image_offset_to_elf(images, m->image, m->file_offset, &elf_start)) {
-            m->bias = m->start - elf_start;
-            m->bias_state = BIAS_KNOWN;
-        }
+    /* Asked again while there is none: a file that one process could not show may be opened for another. */
+    if (!m->bias_known && image_offset_to_elf(images, m->image, m->file_offset, &elf_start)) {
+        m->bias = m->start - elf_start;
+        m->bias_known = true;
     }
     return addr - m->bias;
 }

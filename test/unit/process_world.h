@@ -50,11 +50,13 @@ void image_unmapped(struct image *i)
     i->mappings--;
 }
 
+static bool files_readable = true;
+
 bool image_offset_to_elf(struct images *t, struct image *i, uint64_t file_offset, uint64_t *elf_addr)
 {
     (void)t;
     *elf_addr = file_offset + 0x400000;
-    return i->path[0] == '/' && i->path[1] != '/';
+    return files_readable && i->path[0] == '/' && i->path[1] != '/';
 }
 
 static inline uint32_t mappings_of(const char *path)
@@ -89,6 +91,7 @@ static inline void end(void)
         free(images.image[i].path);
     }
     images.count = 0;
+    files_readable = true;
     stats_free(stats);
 }
 

@@ -45,6 +45,23 @@ TEST(process__addresses_turn_into_those_of_the_file)
     end();
 }
 
+TEST(process__addresses_are_those_of_the_file_once_it_can_be_read)
+{
+    struct mapping *m;
+
+    begin(roomy);
+    comm(10, 10, "x", true);
+    map(10, 0x7f0000005000, 0x7f0000007000, 0x1000, "/lib");
+    m = process_find_mapping(process_find(table, 10), 0x7f0000005010);
+    files_readable = false;
+    assert_int_equal(mapping_to_elf(&images, m, 0x7f0000005010), 0x7f0000005010);
+    files_readable = true;
+    assert_int_equal(mapping_to_elf(&images, m, 0x7f0000005010), 0x401010);
+    files_readable = false; /* not asked for again */
+    assert_int_equal(mapping_to_elf(&images, m, 0x7f0000005020), 0x401020);
+    end();
+}
+
 TEST(process__a_new_mapping_replaces_what_it_overlaps_as_mmap_does)
 {
     static const struct {
