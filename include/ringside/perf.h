@@ -11,6 +11,7 @@
 #include "ringside/feed.h"
 
 #include <linux/perf_event.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 struct err;
@@ -50,6 +51,45 @@ struct perf_control {
  */
 struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const struct perf_control *control,
                            struct stats *stats, struct err *e);
+
+/* ---- events by name on this machine (resolve.c, list.c) ---- */
+
+/* Where the kernel tells about events, and how one is tried; tests bring their own. */
+struct perf_machine {
+    const char *tracefs[2]; /* the usual place and the old one, in debugfs */
+    const char *devices;    /* /sys/bus/event_source/devices */
+    /* A descriptor of a disabled event on the calling process, or -errno. */
+    int (*open)(void *ctx, const struct perf_event_attr *attr);
+    void *ctx;
+};
+const struct perf_machine *perf_this_machine(void);
+
+/* What a spec comes to here. */
+struct perf_target {
+    uint32_t type; /* these four as in perf_event_attr; config1 may be a pointer into the spec, */
+    uint64_t config, config1, config2; /* which then must live until the event is open */
+    uint16_t raw_offset;               /* of EVENT_WEIGHT_RAW and _FIELD; in the sample's raw data */
+    uint8_t raw_size;
+    bool raw_signed;
+};
+
+/* -1 with *e: no such tracepoint, field, file or symbol, or they cannot be read: which, and what helps. */
+int perf_resolve(const struct perf_machine *m, const struct event_spec *s, struct perf_target *out,
+                 struct err *e);
+
+/* perf_explain() for a certain event: knows what a refusal means for its kind. Names the event. */
+void perf_explain_event(const struct event_spec *s, int code, struct err *e);
+
+/* Opens the event on the calling process and closes it again. */
+enum perf_offer {
+    PERF_OFFER_REFUSED,   /* *e says why */
+    PERF_OFFER_USER_MODE, /* only what happens in user mode */
+    PERF_OFFER_FULL
+};
+enum perf_offer perf_try(const struct perf_machine *m, const struct event_spec *s, struct err *e);
+
+/* -e help: every event by name, offered or refused and why; where tracepoints are; probes; keys. */
+void perf_list_events(const struct perf_machine *m, FILE *to);
 
 /* ---- for tests and fuzzing ---- */
 

@@ -96,7 +96,7 @@ const struct event_key event_keys[] = {
     {"register", "regno reg r", "weigh by a register: its name, or perf's number"},
     {"raw_offset", "rawoff o", "weigh by a field of the tracepoint's record at so many bytes"},
     {"raw_size", "rawsz z", "size of that field: 1, 2, 4 or 8 bytes; 8 unless given"},
-    {"raw_field", "field", "weigh by a field of the tracepoint by its name"},
+    {"raw_field", "field", "weigh by a field of the tracepoint's record: its name, or NAME[INDEX]"},
     {"scale", "value_scale s", "factor for the weight"},
 };
 const size_t event_key_rows = ARRAY_LEN(event_keys);

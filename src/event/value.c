@@ -141,6 +141,22 @@ static int store_register(struct event_draft *d, const char *value, struct err *
     return 0;
 }
 
+/* A name as in C, or an element of an array: args[2]. */
+static int store_field(struct event_draft *d, const char *value, struct err *e)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    size_t n = strspn(value, letters);
+    size_t index = value[n] == '[' ? strspn(value + n + 1, "0123456789") : 0;
+    bool element = index > 0 && index < 5 && strcmp(value + n + 1 + index, "]") == 0;
+
+    if (strlen(value) >= sizeof(d->spec.raw_field))
+        return err_set(e, 0, "raw_field of more than %zu characters", sizeof(d->spec.raw_field) - 1);
+    if (n == 0 || isdigit((unsigned char)value[0]) || (value[n] && !element))
+        return err_set(e, 0, "raw_field \"%.40s\" is neither NAME nor NAME[INDEX]", value);
+    memcpy(d->spec.raw_field, value, strlen(value) + 1);
+    return 0;
+}
+
 static int store_word(char *out, size_t bytes, enum event_key_id key, const char *value, struct err *e)
 {
     if (strlen(value) >= bytes)
@@ -163,7 +179,7 @@ int event_value_store(struct event_draft *d, enum event_key_id key, const char *
     case KEY_UNIT:
         return store_name(d->spec.unit, sizeof(d->spec.unit), key, value, e);
     case KEY_RAW_FIELD:
-        return store_name(d->spec.raw_field, sizeof(d->spec.raw_field), key, value, e);
+        return store_field(d, value, e);
     case KEY_MODE:
         return store_mode(d, value, e);
     case KEY_REGISTER:

@@ -262,6 +262,7 @@ TEST(event__raw_field_is_eight_bytes_unless_said)
     s = parse_one("a:b raw_field=bytes_req");
     assert_int_equal(s->weight, EVENT_WEIGHT_FIELD);
     assert_string_equal(s->raw_field, "bytes_req");
+    assert_string_equal(parse_one("a:b raw_field=args[2]")->raw_field, "args[2]");
 }
 
 /* ---- printing ---- */

@@ -117,6 +117,10 @@ TEST(event__words_of_the_wrong_kind_are_quoted)
     refuse("hCPU r=r100", "register \"r100\" is not known; did you mean r10?", "r100");
     refuse("hCPU r=10", "flags or a segment", "10");
     refuse("hCPU label=\"\"", "label has no value", "\"\"");
+    refuse("a:b field=a[]", "is neither NAME nor NAME[INDEX]", "a[]");
+    refuse("a:b field=a[x]", "is neither NAME nor NAME[INDEX]", "a[x]");
+    refuse("a:b field=a[1]b", "is neither NAME nor NAME[INDEX]", "a[1]b");
+    refuse("a:b field=1a", "is neither NAME nor NAME[INDEX]", "1a");
 }
 
 TEST(event__contradictions_are_refused_by_name)
