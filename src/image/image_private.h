@@ -4,6 +4,7 @@
 #ifndef RINGSIDE_IMAGE_PRIVATE_H
 #define RINGSIDE_IMAGE_PRIVATE_H
 
+#include <string.h>
 #include <sys/stat.h>
 
 #include "ringside/base.h"
@@ -64,6 +65,11 @@ static inline void images_forget_copy(struct images *t, struct image *i)
 {
     t->copied_bytes -= i->copied_bytes;
     i->copied_bytes = 0;
+}
+
+static inline bool same_build_id(const uint8_t *a, uint8_t a_bytes, const uint8_t *b, uint8_t b_bytes)
+{
+    return a_bytes == b_bytes && memcmp(a, b, a_bytes) == 0;
 }
 
 /* Puts an image under its build id; where another one has that, it stays. */

@@ -272,12 +272,6 @@ static void try_to_open(struct images *t, struct image *i, const struct image_re
 
 /* ---- looking up ---- */
 
-static bool same_build_id(const struct image *i, const struct image_ref *ref)
-{
-    return i->build_id_bytes == ref->build_id_bytes &&
-           memcmp(i->build_id, ref->build_id, ref->build_id_bytes) == 0;
-}
-
 /*
  * While we hold a file its inode cannot be given to another. But its contents may be overwritten: where
  * nobody had it mapped just now, it is looked at once more.
@@ -313,10 +307,12 @@ static bool still_current(const struct image *i, const struct image_ref *ref)
 static struct image *find_image(const struct images *t, const struct image_ref *ref)
 {
     struct image *i;
+    bool same;
 
     if (ref->build_id_bytes) {
         i = find_key(t, key_of_build_id(ref->build_id, ref->build_id_bytes));
-        return i && same_build_id(i, ref) ? i : NULL;
+        same = i && same_build_id(i->build_id, i->build_id_bytes, ref->build_id, ref->build_id_bytes);
+        return same ? i : NULL;
     }
     if (ref->inode) {
         i = find_key(t, key_of_inode(ref->dev, ref->inode));

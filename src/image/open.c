@@ -56,7 +56,7 @@ static bool build_id_is(const struct wanted_file *w, int fd)
 
     if (elf_open(&f, fd, NULL) < 0)
         return false;
-    same = f.build_id_bytes == w->build_id_bytes && memcmp(f.build_id, w->build_id, w->build_id_bytes) == 0;
+    same = same_build_id(f.build_id, f.build_id_bytes, w->build_id, w->build_id_bytes);
     elf_release(&f);
     return same;
 }

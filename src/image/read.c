@@ -67,8 +67,8 @@ static int reopen(const struct image *i, struct err *e)
 
 static bool has_build_id(const struct image *i, const struct elf_file *f)
 {
-    return !i->build_id_bytes || (i->build_id_bytes == f->build_id_bytes &&
-                                  memcmp(i->build_id, f->build_id, i->build_id_bytes) == 0);
+    return !i->build_id_bytes ||
+           same_build_id(i->build_id, i->build_id_bytes, f->build_id, f->build_id_bytes);
 }
 
 /* What lay under the path when it was opened is another file than was mapped: it had been replaced in

@@ -1,11 +1,16 @@
 /*
  * container.c - a container's id out of cgroup paths
  *
- * Runtimes name the cgroup of a container by its id, alone or behind a prefix: "/docker/ID",
- * "/kubepods/.../podUID/ID",
- * "/system.slice/docker-ID.scope", "/machine.slice/libpod-ID.scope/container",
- * "/kubepods.slice/.../cri-containerd-ID.scope",
- * "/ecs/TASK/TASK-NUMBER". What follows behind a container's cgroup was made inside of it.
+ * Runtimes name the cgroup of a container by its id, alone or behind a prefix:
+ *
+ *     /docker/ID
+ *     /kubepods/.../podUID/ID
+ *     /system.slice/docker-ID.scope
+ *     /machine.slice/libpod-ID.scope/container
+ *     /kubepods.slice/.../cri-containerd-ID.scope
+ *     /ecs/TASK/TASK-NUMBER
+ *
+ * What follows behind a container's cgroup was made inside of it.
  */
 #include "ringside/procfs.h"
 
