@@ -3,6 +3,7 @@
  *
  * Built once by the worker, read by pprof (and later by converters for other backends). Strings are interned
  * in it; ids are index + 1, in the order of adding. docs/profile.md tells what each part means.
+ * Single-threaded.
  */
 #ifndef RINGSIDE_PROFILE_H
 #define RINGSIDE_PROFILE_H

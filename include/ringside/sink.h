@@ -1,5 +1,8 @@
 /*
  * sink.h - where finished profiles go: a single file, or a folder that gets one file per period
+ *
+ * Single-threaded. The supervisor opens one to find a bad output before the command starts; the profiler
+ * opens its own and writes.
  */
 #ifndef RINGSIDE_SINK_H
 #define RINGSIDE_SINK_H

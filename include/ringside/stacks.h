@@ -2,7 +2,7 @@
  * stacks.h - stacks to counts: what one period adds up to
  *
  * A stack is a run of 64-bit frame words, leaf first; what a word means is the caller's business. Memory is
- * kept over stacks_clear(), so a warm table allocates nothing.
+ * kept over stacks_clear(), so a warm table allocates nothing. Single-threaded; the worker's.
  */
 #ifndef RINGSIDE_STACKS_H
 #define RINGSIDE_STACKS_H

@@ -1,6 +1,8 @@
 /*
  * symbol.h - (image, address in the file) to names; asked at export only, cached per image
  *
+ * Single-threaded; the worker's. Nothing fails: what cannot be read has no names.
+ *
  * Names come from .symtab, else .dynsym, of the image or of its separate debug file (found by build id, then
  * by debug link, and verified), from PLT relocations, and from /proc/kallsyms. No table is built of
  * files: one pass over a file's symbols answers all addresses of an image at once, so memory follows what is
@@ -23,13 +25,15 @@ struct symbol_ref {
 
 struct symbols;
 
+/* Strings are borrowed until symbols_free(). */
 struct symbols_config {
     const char *debug_dirs; /* colon-separated; NULL: /usr/lib/debug */
     const char *kallsyms;   /* NULL: /proc/kallsyms */
-    uint32_t table_bytes; /* cap on the names kept of all images together; beyond it addresses stay unnamed */
+    uint32_t table_bytes; /* cap on the names kept of all images together, 0: 16 MiB; beyond it addresses stay
+                           * unnamed */
 };
 
-/* images is borrowed. symbols_free() may come before or after images_free(). */
+/* images and stats are borrowed. symbols_free() may come before or after images_free(). */
 struct symbols *symbols_new(const struct symbols_config *config, struct images *images, struct stats *stats);
 void symbols_free(struct symbols *s);
 

@@ -16,9 +16,8 @@
 
 #include "ringside/base.h"
 
-#define SERVICE_MAX                                                                                          \
-    100 /* of 255 bytes a file name may have (NAME_MAX), with time, pid, number and suffix                   \
-         */
+/* Of the 255 bytes a file name may have (NAME_MAX), with time, pid, number and suffix. */
+#define SERVICE_MAX   100
 #define NUMBERS_TRIED 100000
 
 enum sink_shape {

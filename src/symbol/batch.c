@@ -16,8 +16,8 @@
 
 #include "ringside/base.h"
 
-#define WORK_MAX                                                                                             \
-    (1ULL << 24) /* a second at worst; a pass over a browser's symbols takes a few hundred thousand */
+/* Steps: a second at worst. A pass over a browser's symbols takes a few hundred thousand. */
+#define WORK_MAX       (1ULL << 24)
 #define NAME_LOOKED_AT 256 /* bytes, when aliases are compared */
 
 /* As many buckets as addresses or up to twice as many, each a power of two of bytes. */

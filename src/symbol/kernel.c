@@ -65,8 +65,8 @@ static bool offer_line(void *ctx, const struct procfs_ksym *s, uint64_t *skip_to
     first = seek(k, s->addr);
     c.local = s->type == 't';
     c.weak = s->type == 'w' || s->type == 'W';
-    /* nm(1): t and w are code; anything else only tells where code ends. */
-    if (!c.local && !c.weak && s->type != 'T')
+    /* Anything else only tells where code ends. */
+    if (!ktable_is_code(s->type))
         batch_boundary(b, s->addr, first);
     else if (!batch_offer(b, &c, first))
         return false;

@@ -27,7 +27,7 @@ void ktable_release(struct ktable *t)
     t->start = t->end = 0;
 }
 
-static bool is_code(char type)
+bool ktable_is_code(char type)
 {
     return type == 'T' || type == 't' || type == 'W' || type == 'w';
 }
@@ -68,7 +68,7 @@ static bool add_entry(struct ktable *t, uint64_t distance, char type, const char
 
 bool ktable_add(struct ktable *t, const struct procfs_ksym *s)
 {
-    bool code = is_code(s->type);
+    bool code = ktable_is_code(s->type);
 
     if (t->complete || t->failed || strchr(s->text, '\t')) {
         t->complete = true;

@@ -23,6 +23,9 @@ struct ktable {
     bool complete, failed; /* no more lines are taken */
 };
 
+/* Type letters of kallsyms that are code, as in nm(1). */
+bool ktable_is_code(char type);
+
 /* At most so many bytes. */
 void ktable_init(struct ktable *t, size_t max);
 void ktable_release(struct ktable *t);

@@ -20,8 +20,8 @@ struct names_budget {
 /* Every address of [from, last] has this name, or is known to have none. */
 struct known {
     uint64_t from, last;
-    const char *
-        text; /* for people, NUL, as linked, NUL; the second is empty when they are the same. NULL: no name */
+    /* For people, NUL, as linked, NUL; the second is empty when they are the same. NULL: no name. */
+    const char *text;
 };
 
 struct text_block;

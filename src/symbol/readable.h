@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-#define READABLE_MAX                                                                                         \
-    4096 /* bytes in and out; longer input is left alone, longer output is cut, ending in "..." */
+/* Bytes in and out, with the NUL: longer input is left alone, longer output is cut, ending in "...". */
+#define READABLE_MAX 4096
 
 /*
  * Demangles C++ (Itanium ABI) and Rust (both manglings). Template arguments and parameters stay, since they

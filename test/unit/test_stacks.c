@@ -188,8 +188,8 @@ TEST(stacks__frames_stay_where_they_are_until_cleared)
     uint32_t n;
 
     for (int period = 0; period < 3; period++) {
-        for (uint32_t i = 0; i < STACKS;
-             i++) { /* the longest, the shortest, and some that do not fit behind */
+        /* The longest, the shortest, and some that do not fit behind. */
+        for (uint32_t i = 0; i < STACKS; i++) {
             uint32_t length = i % 4 == 1 ? 1 : STACKS_FRAMES_MAX >> i % 4;
 
             for (uint32_t k = 0; k < length; k++)
