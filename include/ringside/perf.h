@@ -64,11 +64,12 @@ struct perf_machine {
 };
 const struct perf_machine *perf_this_machine(void);
 
-/* What a spec comes to here. */
+/* What a spec comes to here. config1 may be a pointer into the spec, which then must live until the event is
+ * open. */
 struct perf_target {
-    uint32_t type; /* these four as in perf_event_attr; config1 may be a pointer into the spec, */
-    uint64_t config, config1, config2; /* which then must live until the event is open */
-    uint16_t raw_offset;               /* of EVENT_WEIGHT_RAW and _FIELD; in the sample's raw data */
+    uint32_t type; /* this and the next as in perf_event_attr */
+    uint64_t config, config1, config2;
+    uint16_t raw_offset; /* of EVENT_WEIGHT_RAW and _FIELD; in the sample's raw data */
     uint8_t raw_size;
     bool raw_signed;
 };
