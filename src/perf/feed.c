@@ -55,7 +55,8 @@ struct perf_feed {
     struct keeper keeper;
     struct ring *current; /* holds the record that was handed out */
     size_t current_bytes;
-    bool busy; /* the last batch had records, or some are held back */
+    bool busy;  /* the last batch had records, or some are held back */
+    bool woken; /* by a first record, which nobody has seen yet: it is younger than what may go out */
     uint8_t scratch[RING_RECORD_MAX] __attribute__((aligned(8)));
 };
 
@@ -221,7 +222,8 @@ static enum feed_wait wait_idle(struct perf_feed *f, uint64_t deadline_ns)
         if (n > 0 && all_hung_up(f))
             return FEED_ENDED;
         /* A wake-up that was due before the last drain finds nothing: listen again. */
-        if (batch_begin(f) || n == 0)
+        f->woken = batch_begin(f);
+        if (f->woken || n == 0)
             return FEED_READY;
     }
 }
@@ -230,8 +232,10 @@ static enum feed_wait feed_op_wait(struct feed *feed, uint64_t deadline_ns, bool
 {
     struct perf_feed *f = self(feed);
     /* From look to look, however long the records in between took. */
-    uint64_t until = f->looked_ns + (eager ? MIN_OF(DRAIN_EAGER_NS, f->interval_ns) : f->interval_ns);
+    uint64_t soon_ns = MIN_OF(DRAIN_EAGER_NS, f->interval_ns);
+    uint64_t until = f->looked_ns + (eager || f->woken ? soon_ns : f->interval_ns);
 
+    f->woken = false;
     release_current(f);
     if (f->busy) {
         if (deadline_ns)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Whole stacks of programs whose shape is known, over compilers, levels of optimization, frame pointers and ways of linking."""
 import re
+import textwrap
 
 from harness import (ME, ORDINARY, TRUNCATED, USERS, KernelTest, each_user, fixture, fixtures_like, main, new_folder,
-                     profile_run, require, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+                     profile_run, python3, require, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 RATE = ("--frequency", "1999")
 
@@ -19,6 +20,18 @@ def exactly(name):
 
 
 MAIN = exactly("main")
+
+
+# Runs a copy of each program for a moment after a pause (of the target: that is the subject), and deletes it at once.
+BRIEF = textwrap.dedent("""
+    import os, shutil, subprocess, sys, time
+    for i, program in enumerate(sys.argv[2:]):
+        copy = f"{sys.argv[1]}/brief-{i}"
+        shutil.copy(program, copy)
+        time.sleep(0.5)
+        subprocess.run([copy, "40"], check=True)
+        os.unlink(copy)
+""")
 
 
 def in_process(profile, program):
@@ -158,6 +171,17 @@ class Gone(KernelTest):
         plugin = profile.share(lambda s, l: in_order(s, MAIN, "^run_plugin$", "^plugin_work$", "^plugin_leaf$"))
         self.assertGreater(plugin, 0.85, profile.top())
         self.assertGreater(profile.share(lambda s, l: in_order(s, MAIN, "^after_close$")), 0.05, profile.top())
+
+    def test_brief_programs_of_an_idle_target_keep_their_names(self):
+        """The first record after a pause wakes the profiler, which must not sleep on while the program comes, goes and is deleted."""
+        folder = new_folder()
+        programs = [fixture(p) for p in fixtures_like("split.*") if ".musl-" not in p][:12]
+        require("fixtures", programs, "no program split.* was built")
+        profile, _ = profile_run([python3(), "-c", BRIEF, folder, *programs], options=("--frequency", "499"))
+        for i in range(len(programs)):
+            mine = in_process(profile, f"brief-{i}")
+            named = profile.count(lambda s, l: mine(s, l) and s[0] in ("sixty", "thirty", "ten"))
+            self.assertGreater(named, 0.5 * profile.count(mine), f"{programs[i]}\n{profile.top()}")
 
     def test_program_in_another_mount_namespace_has_names(self):
         require("root", ME.privileged, "only root makes mount namespaces here")
