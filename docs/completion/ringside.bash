@@ -25,21 +25,21 @@ _ringside()
     [[ $cur == = ]] && cur=
     [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD - 2]}
     case $prev in
-    -O | --output) COMPREPLY=($(compgen -f -W '' -- "$cur")); return ;;
-    -u | --upload-period) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    -S | --service) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    -E | --environment) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    -V | --service-version) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    -T | --tags) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    --runtime-id) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    --frequency) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    --stack-sample-size) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    --maximum-pids) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    --start-timeout) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    --nice) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    --cpu-affinity) COMPREPLY=($(compgen -W '' -- "$cur")); return ;;
-    --config) COMPREPLY=($(compgen -f -W '' -- "$cur")); return ;;
-    --capture-config) COMPREPLY=($(compgen -f -W '' -- "$cur")); return ;;
+    -O | --output) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    -u | --upload-period) return ;;
+    -S | --service) return ;;
+    -E | --environment) return ;;
+    -V | --service-version) return ;;
+    -T | --tags) return ;;
+    --runtime-id) return ;;
+    --frequency) return ;;
+    --stack-sample-size) return ;;
+    --maximum-pids) return ;;
+    --start-timeout) return ;;
+    --nice) return ;;
+    --cpu-affinity) return ;;
+    --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --capture-config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     -l | --log-level) COMPREPLY=($(compgen -W 'error warn notice informational debug' -- "$cur")); return ;;
     -o | --log-mode) COMPREPLY=($(compgen -f -W 'stdout stderr syslog disabled' -- "$cur")); return ;;
     esac

@@ -29,8 +29,14 @@ static void print_bash_arguments(FILE *to)
         fputs("    ", to);
         if (row->letter)
             fprintf(to, "-%c | ", row->letter);
-        fprintf(to, "--%s) COMPREPLY=($(compgen %s-W '%s' -- \"$cur\")); return ;;\n", row->name,
-                row->is_path ? "-f " : "", row->words ? row->words : "");
+        fprintf(to, "--%s)", row->name);
+        if (row->is_path || row->words)
+            fputs(" COMPREPLY=($(compgen", to);
+        if (row->is_path)
+            fputs(" -f", to);
+        if (row->words)
+            fprintf(to, " -W '%s'", row->words);
+        fputs(row->is_path || row->words ? " -- \"$cur\")); return ;;\n" : " return ;;\n", to);
     }
 }
 
@@ -131,7 +137,7 @@ static void print_zsh_argument(FILE *to, const struct option_row *row)
     print_zsh_text(to, row->argument);
     fputc(':', to);
     if (row->words && row->is_path)
-        fprintf(to, "_alternative \"words:where:(%s)\" \"files:file:_files\"", row->words);
+        fprintf(to, " _alternative \"words\\:where\\:(%s)\" \"files\\:file\\:_files\"", row->words);
     else if (row->words)
         fprintf(to, "(%s)", row->words);
     else if (row->is_path)
@@ -166,7 +172,7 @@ void options_print_zsh_completion(FILE *to)
 {
     fputs("#compdef ringside\n"
           "# zsh completion for ringside(1). Made from the option table; a test fails when it is stale.\n\n"
-          "_arguments -S -s \\\n",
+          "_arguments -s -S : \\\n", /* behind the colon -O is a spec, before it an option of _arguments */
           to);
     for (size_t i = 0; i < option_count; i++) {
         const struct option_row *row = &option_table[i];

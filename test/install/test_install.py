@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""cmake --install: is all there, and does what is installed work? Programs that are not there are not asked."""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+FILES = {
+    "bin/ringside",
+    "share/bash-completion/completions/ringside",
+    "share/doc/ringside/ringside.conf.example",
+    "share/man/man1/ringside.1",
+    "share/zsh/site-functions/_ringside",
+}
+arguments = None
+
+
+def run(*words, **more):
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, **more)
+
+
+class Install(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="ringside-install-")
+        done = run(arguments.cmake, "--install", arguments.build,
+                   env={**os.environ, "DESTDIR": cls.folder.name})
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+        cls.root = cls.folder.name + arguments.prefix
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.root, name)
+
+    def complete(self, *words):
+        """What bash offers for the last word."""
+        script = 'source "$1"; shift; COMP_WORDS=(ringside "$@"); COMP_CWORD=$#; _ringside; printf "%s\\n" "${COMPREPLY[@]}"'
+        done = run("bash", "--norc", "-c", script, "bash", self.path("share/bash-completion/completions/ringside"), *words)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout.split()
+
+    def test_these_files_and_no_others(self):
+        found = {os.path.relpath(os.path.join(folder, name), self.root)
+                 for folder, _, names in os.walk(self.root) for name in names}
+        self.assertEqual(found, FILES)
+
+    def test_the_program_runs(self):
+        done = run(self.path("bin/ringside"), "--version")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"^ringside \d")
+
+    def test_the_example_config_is_one(self):
+        done = run(self.path("bin/ringside"), "--config", self.path("share/doc/ringside/ringside.conf.example"), "--show-config")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_the_manual_page_has_no_warnings(self):
+        page = self.path("share/man/man1/ringside.1")
+        if shutil.which("groff"):
+            done = run("groff", "-man", "-ww", "-z", "-Tutf8", page)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+        if shutil.which("man"):
+            done = run("man", "--warnings", "-l", page, env={**os.environ, "LC_ALL": "C.UTF-8", "MANROFFSEQ": ""})
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("--upload-period", done.stdout.replace("\b", ""))
+
+    def test_bash_completes_options_their_values_and_then_the_command(self):
+        self.assertIn("--upload-period", self.complete("--up"))
+        self.assertIn("--no-wait", self.complete("-S", "shop", "--no-"))
+        self.assertEqual(self.complete("--log-level", "de"), ["debug"])
+        self.assertEqual(self.complete("--log-level", "=", "de"), ["debug"])
+        self.assertIn("syslog", self.complete("-o", "sys"))
+        self.assertIn("/etc/passwd", self.complete("--config", "/etc/pass"))
+        self.assertEqual(self.complete("--frequency", "1"), [])
+        self.assertNotIn("--upload-period", self.complete("--wait", "ls", "--up"))
+        self.assertNotIn("--upload-period", self.complete("--", "ls", "--up"))
+        self.assertNotIn("--api-key", self.complete("--"))
+
+    def test_zsh_reads_its_completion(self):
+        if not shutil.which("zsh"):
+            self.skipTest("no zsh")
+        done = run("zsh", "-n", self.path("share/zsh/site-functions/_ringside"))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    for name in ("cmake", "build", "prefix"):
+        parser.add_argument("--" + name, required=True)
+    arguments, rest = parser.parse_known_args()
+    unittest.main(argv=sys.argv[:1] + rest)
