@@ -128,13 +128,16 @@ static bool give_attribute(struct reader *r, const char *key, const char *value)
     return false;
 }
 
-/* The row for attributes that are no options of their own, the alias without a name. */
+/* Where attributes go that are no options of their own: the row with an alias without a name. */
 static const struct option_row *rest_of_attributes(size_t *order)
 {
-    for (size_t i = 0; i < option_count; i++)
-        for (*order = 0; *order < OPTION_ALIASES_MAX && option_table[i].variable[*order].name; ++*order)
-            if (!*option_table[i].variable[*order].name)
+    for (size_t i = 0; i < option_count; i++) {
+        for (size_t j = 0; j < OPTION_ALIASES_MAX && option_table[i].variable[j].name; j++) {
+            *order = j;
+            if (!*option_table[i].variable[j].name)
                 return &option_table[i];
+        }
+    }
     return NULL;
 }
 
@@ -143,7 +146,7 @@ static void read_attributes(struct reader *r)
     const char *at = r->text, *key, *value;
     const struct option_row *rest;
     struct err e;
-    size_t order;
+    size_t order = 0;
     int got;
 
     rest = rest_of_attributes(&order);
@@ -154,7 +157,7 @@ static void read_attributes(struct reader *r)
             note_left_out(r, "what is not KEY=VALUE");
             continue;
         }
-        if (give_attribute(r, key, value))
+        if (give_attribute(r, key, value) || !rest)
             continue;
         snprintf(tag, sizeof(tag), "%s:%s", key, value); /* cut, it is still too long for a tag */
         if (option_check_tag(tag, strlen(tag), &e) < 0)
