@@ -34,7 +34,8 @@ struct feed_sample {
     uint32_t stack_bytes;   /* really copied */
     uint32_t kernel_frames; /* leaf first; user part not included */
     const uint64_t *kernel;
-    uint32_t event;   /* index of the event in the run's configuration */
+    uint32_t event;   /* index in feed_info.event */
+    int64_t value;    /* what the sample counts for, in the event's unit; not negative */
     bool foreign_abi; /* 32-bit code in a 64-bit kernel: registers not usable here */
 };
 
@@ -64,7 +65,6 @@ struct feed_record {
         } fork;
         struct {
             uint64_t time_ns, lost_samples;
-            uint32_t event;
         } task_time;
         struct {
             uint64_t records;
@@ -107,17 +107,34 @@ struct feed_ops {
     void (*close)(struct feed *f);
 };
 
+#define FEED_EVENTS_MAX 16
+#define FEED_NO_EVENT   UINT32_MAX
+
+/* One event as it was armed. Texts are terminated. */
+struct feed_event {
+    char name[128];          /* "sCPU:u period=10101010" */
+    char type[64], unit[32]; /* of its values: "cpu", "nanoseconds" */
+    uint64_t period;         /* what a sample stands for, before its weight; 0: it varies */
+    uint32_t stack_bytes;    /* asked for per sample */
+    bool kernel;             /* kernel mode is sampled */
+};
+
 /* How the run was armed: what a profile needs to say, and the accounting to know. */
 struct feed_info {
-    uint64_t period_ns; /* CPU time one sample stands for */
-    uint32_t frequency_hz;
-    uint32_t stack_bytes; /* asked for per sample */
-    uint32_t ring_bytes;  /* per CPU */
+    uint32_t events;
+    struct feed_event event[FEED_EVENTS_MAX];
+    uint32_t cpu_event;    /* the one that samples CPU time, in nanoseconds; FEED_NO_EVENT */
+    uint32_t frequency_hz; /* of that one */
+    uint32_t ring_bytes;   /* per CPU */
     uint32_t cpus;
-    bool kernel;     /* kernel mode is sampled */
-    bool task_times; /* ended tasks report their exact time */
-    char event[64];  /* "task-clock:u period=10101010" */
+    bool task_times; /* ended tasks report their exact CPU time */
 };
+
+/* CPU time one sample stands for; 0 without such an event. */
+static inline uint64_t feed_period_ns(const struct feed_info *info)
+{
+    return info->cpu_event < info->events ? info->event[info->cpu_event].period : 0;
+}
 
 struct feed {
     const struct feed_ops *ops;

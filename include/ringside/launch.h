@@ -12,7 +12,7 @@
 
 struct err;
 
-#define LAUNCH_MESSAGE_MAX 512
+#define LAUNCH_MESSAGE_MAX 8192
 
 /* Messages between the profiler and the process that becomes the target, one byte of kind first. */
 enum launch_kind {

@@ -19,20 +19,45 @@ struct stats;
 
 #define PERF_CPUS_MAX 1024
 
-/* What was armed; plain data that travels beside the descriptors. */
-struct perf_armed {
-    struct perf_event_attr attr; /* as the kernel took it */
-    uint32_t cpus;
-    uint32_t ring_pages; /* data pages of each ring: what the profiler should try first */
-    char event[64];
+/* What a sample counts for. */
+struct perf_weight {
+    enum event_weight kind;
+    uint8_t reg; /* DWARF number */
+    uint8_t raw_size;
+    bool raw_signed;
+    uint16_t raw_offset;
+    double scale;
 };
 
+/* One event as the kernel took it. */
+struct perf_event {
+    struct perf_event_attr attr;
+    struct perf_weight weight;
+    bool cpu_time; /* its values are nanoseconds a task spent on a CPU */
+    char name[128], type[EVENT_LABEL_MAX], unit[EVENT_UNIT_MAX];
+};
+
+/* What was armed; plain data that travels beside the descriptors. */
+struct perf_armed {
+    uint32_t cpus, events;
+    uint32_t ring_pages;                 /* data pages of each ring: what the profiler should try first */
+    struct perf_event event[EVENTS_MAX]; /* the first one's rings hold the records of all */
+};
+/* Bytes of *a up to its last event. */
+static inline size_t perf_armed_bytes(const struct perf_armed *a)
+{
+    return offsetof(struct perf_armed, event) + a->events * sizeof(a->event[0]);
+}
+
+#define PERF_FDS_MAX 4096 /* events times CPUs */
+
 /*
- * Opens the event on the calling process for each CPU it may run on, inherited by all it starts, counting
- * from its next exec. Fills fds (room for PERF_CPUS_MAX, close-on-exec, owned by the caller). -1 with *e:
- * text for a person, cause and remedy.
+ * Opens the events on the calling process for each CPU it may run on, inherited by all it starts, counting
+ * from its next exec. Fills fds, first those of the first event, by CPU (room for PERF_FDS_MAX,
+ * close-on-exec, owned by the caller). An event that is refused is logged and left out. -1 with *e when none
+ * is left: text for a person, cause and remedy. Specs: with stack_bytes set.
  */
-int perf_arm(const struct event_spec *spec, struct perf_armed *armed, int *fds, struct err *e);
+int perf_arm(const struct event_list *events, struct perf_armed *armed, int *fds, struct err *e);
 
 /* Turns an errno of perf_event_open or of mapping a ring into cause and remedy, with the values that matter.
  */
@@ -98,7 +123,7 @@ void perf_list_events(const struct perf_machine *m, FILE *to);
  * Decodes one raw record of n bytes (aligned to 8). False when it is torn, contradicts itself, or is of a
  * kind nobody needs; *torn tells which. Pointers in *out point into bytes.
  */
-bool perf_decode(const struct perf_event_attr *attr, const void *bytes, size_t n, struct feed_record *out,
+bool perf_decode(const struct perf_event *event, const void *bytes, size_t n, struct feed_record *out,
                  bool *torn);
 
 #endif

@@ -38,7 +38,7 @@ struct profile_label {
     uint32_t key, text; /* string ids */
 };
 
-#define PROFILE_TYPES_MAX  16
+#define PROFILE_TYPES_MAX  20
 #define PROFILE_LABELS_MAX 8
 
 /* A location called from a frame: stacks are paths of a tree, so what they share is there once. */

@@ -11,16 +11,20 @@
 #include "ringside/feed.h"
 
 #define FILE_MAGIC       "rsfeed\r\n" /* as PNG's: shows what text conversion does to it */
-#define FILE_VERSION     1U
+#define FILE_VERSION     2U
 #define RECORD_BYTES_MAX (1U << 20)
 
 struct file_header {
     char magic[8];
     uint32_t version, header_bytes;
-    uint64_t period_ns;
-    uint32_t frequency_hz, stack_bytes, ring_bytes, cpus;
-    uint8_t kernel, task_times, unused[6];
-    char event[64];
+    uint32_t events, cpu_event, frequency_hz, ring_bytes, cpus;
+    uint8_t task_times, unused[3];
+    struct file_event {
+        char name[128], type[64], unit[32];
+        uint64_t period;
+        uint32_t stack_bytes;
+        uint8_t kernel, unused[3];
+    } event[FEED_EVENTS_MAX];
 };
 
 struct record_head {
@@ -32,6 +36,7 @@ struct record_head {
 
 struct file_sample { /* then kernel frames, stack */
     uint64_t reg[ARCH_REG_COUNT];
+    int64_t value;
     uint32_t known, event, stack_bytes, kernel_frames;
     uint8_t foreign_abi, unused[7];
 };
@@ -52,7 +57,6 @@ struct file_fork {
 
 struct file_task_time {
     uint64_t time_ns, lost_samples;
-    uint32_t event, unused;
 };
 
 struct file_lost {

@@ -61,6 +61,7 @@ static bool read_sample(struct rest *r, struct feed_sample *out)
     memcpy(out->regs.r, f->reg, sizeof(f->reg));
     out->regs.known = f->known & ((1U << ARCH_REG_COUNT) - 1);
     out->event = f->event;
+    out->value = f->value;
     out->foreign_abi = f->foreign_abi != 0;
     out->kernel_frames = f->kernel_frames;
     out->kernel = take(r, f->kernel_frames * (uint64_t)sizeof(uint64_t));
@@ -119,7 +120,6 @@ static bool read_task_time(struct rest *r, struct feed_record *out)
         return false;
     out->u.task_time.time_ns = f->time_ns;
     out->u.task_time.lost_samples = f->lost_samples;
-    out->u.task_time.event = f->event;
     return true;
 }
 
@@ -175,6 +175,11 @@ static bool read_record(struct rest *file, struct feed_record *out)
     return read_body(&r, out);
 }
 
+static bool sample_fits(const struct feed_record *r, const struct feed_info *info)
+{
+    return r->kind != FEED_SAMPLE || (r->u.sample.event < info->events && r->u.sample.value >= 0);
+}
+
 static void drop_passed(struct file_feed *f)
 {
     size_t upto = f->at & ~(DROP_BYTES - 1);
@@ -193,7 +198,7 @@ static bool file_next(struct feed *feed, struct feed_record *out)
     if (r.n == 0)
         return false;
     drop_passed(f);
-    if (!read_record(&r, out)) {
+    if (!read_record(&r, out) || !sample_fits(out, &f->feed.info)) {
         log_warn(feed, "recording is torn or damaged at byte %zu of %zu: it ends there", f->at, f->n);
         f->at = f->n;
         return false;
@@ -238,6 +243,14 @@ static const struct feed_ops file_ops = {
     .close = file_close,
 };
 
+static void read_event(const struct file_event *f, struct feed_event *out)
+{
+    *out = (struct feed_event){.period = f->period, .stack_bytes = f->stack_bytes, .kernel = f->kernel != 0};
+    memcpy(out->name, f->name, sizeof(out->name) - 1);
+    memcpy(out->type, f->type, sizeof(out->type) - 1);
+    memcpy(out->unit, f->unit, sizeof(out->unit) - 1);
+}
+
 static int read_header(struct file_feed *f, struct err *e)
 {
     const struct file_header *h = (const struct file_header *)f->bytes;
@@ -246,16 +259,18 @@ static int read_header(struct file_feed *f, struct err *e)
         return err_set(e, 0, "not a recorded feed");
     if (h->version != FILE_VERSION || h->header_bytes != sizeof(*h))
         return err_set(e, 0, "recorded by another version (format %u, this is %u)", h->version, FILE_VERSION);
+    if (h->events == 0 || h->events > FEED_EVENTS_MAX)
+        return err_set(e, 0, "recording of %u events", h->events);
     f->feed.info = (struct feed_info){
-        .period_ns = h->period_ns,
+        .events = h->events,
+        .cpu_event = h->cpu_event < h->events ? h->cpu_event : FEED_NO_EVENT,
         .frequency_hz = h->frequency_hz,
-        .stack_bytes = h->stack_bytes,
         .ring_bytes = h->ring_bytes,
         .cpus = h->cpus,
-        .kernel = h->kernel != 0,
         .task_times = h->task_times != 0,
     };
-    memcpy(f->feed.info.event, h->event, sizeof(h->event) - 1);
+    for (uint32_t i = 0; i < h->events; i++)
+        read_event(&h->event[i], &f->feed.info.event[i]);
     f->at = sizeof(*h);
     return 0;
 }

@@ -38,22 +38,33 @@ static int put(FILE *to, const void *bytes, size_t n, struct err *e)
     return 0;
 }
 
+static struct file_event file_event(const struct feed_event *event)
+{
+    struct file_event f = {
+        .period = event->period, .stack_bytes = event->stack_bytes, .kernel = event->kernel};
+
+    memcpy(f.name, event->name, strnlen(event->name, sizeof(f.name) - 1));
+    memcpy(f.type, event->type, strnlen(event->type, sizeof(f.type) - 1));
+    memcpy(f.unit, event->unit, strnlen(event->unit, sizeof(f.unit) - 1));
+    return f;
+}
+
 int feed_file_write_header(FILE *to, const struct feed_info *info, struct err *e)
 {
     struct file_header h = {
         .version = FILE_VERSION,
         .header_bytes = sizeof(h),
-        .period_ns = info->period_ns,
+        .events = info->events,
+        .cpu_event = info->cpu_event,
         .frequency_hz = info->frequency_hz,
-        .stack_bytes = info->stack_bytes,
         .ring_bytes = info->ring_bytes,
         .cpus = info->cpus,
-        .kernel = info->kernel,
         .task_times = info->task_times,
     };
 
     memcpy(h.magic, FILE_MAGIC, sizeof(h.magic));
-    memcpy(h.event, info->event, strnlen(info->event, sizeof(h.event) - 1));
+    for (uint32_t i = 0; i < info->events; i++)
+        h.event[i] = file_event(&info->event[i]);
     return put(to, &h, sizeof(h), e);
 }
 
@@ -82,6 +93,7 @@ static int write_sample(FILE *to, const struct feed_record *r, struct err *e)
     struct file_sample f = {
         .known = s->regs.known,
         .event = s->event,
+        .value = s->value,
         .stack_bytes = s->stack_bytes,
         .kernel_frames = s->kernel_frames,
         .foreign_abi = s->foreign_abi,
@@ -139,8 +151,7 @@ static int write_fixed(FILE *to, const struct feed_record *r, struct err *e)
     }
     if (r->kind == FEED_TASK_TIME) {
         time = (struct file_task_time){.time_ns = r->u.task_time.time_ns,
-                                       .lost_samples = r->u.task_time.lost_samples,
-                                       .event = r->u.task_time.event};
+                                       .lost_samples = r->u.task_time.lost_samples};
         add_piece(&p, &time, sizeof(time));
     }
     if (r->kind == FEED_LOST) {

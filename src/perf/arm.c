@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arm.h"
 #include "ringside/arch.h"
 #include "ringside/base.h"
 
@@ -27,32 +28,31 @@
 /* Record header, registers, kernel callchain: what a sample takes beside its stack. */
 #define SAMPLE_OVERHEAD_BYTES 512
 #define KERNEL_FRAMES_MAX     127
+/* Taken for an event that comes as often as the program makes it come. */
+#define UNKNOWN_RATE_HZ       1000
 
 static int perf_event_open(struct perf_event_attr *attr, pid_t pid, int cpu)
 {
     return (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
+static bool is_cpu_time(const struct event_spec *spec)
+{
+    return spec->perf_type == PERF_TYPE_SOFTWARE && spec->perf_config == PERF_COUNT_SW_TASK_CLOCK &&
+           spec->weight == EVENT_WEIGHT_PERIOD && spec->scale == 1;
+}
+
+/* What every event asks of the kernel. */
 static void attr_init(struct perf_event_attr *attr, const struct event_spec *spec)
 {
     *attr = (struct perf_event_attr){
         .size = sizeof(*attr),
-        .type = spec->perf_type,
-        .config = spec->perf_config,
-        .sample_period = spec->period,
         .sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN |
                        PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
         .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING | PERF_FORMAT_LOST,
         .disabled = 1,
         .enable_on_exec = 1,
         .inherit = 1,
-        .inherit_stat = 1,
-        .mmap = 1,
-        .mmap2 = 1,
-        .build_id = 1,
-        .comm = 1,
-        .comm_exec = 1,
-        .task = 1,
         .sample_id_all = 1,
         .exclude_hv = 1,
         .exclude_callchain_user = 1, /* the user part is unwound from the stack copy */
@@ -65,6 +65,49 @@ static void attr_init(struct perf_event_attr *attr, const struct event_spec *spe
         .watermark = 1,
         .wakeup_watermark = 1,
     };
+}
+
+/* The first event also tells about processes: mappings, names, starts and ends. */
+static void track_processes(struct perf_event_attr *attr)
+{
+    attr->mmap = 1;
+    attr->mmap2 = 1;
+    attr->build_id = 1;
+    attr->comm = 1;
+    attr->comm_exec = 1;
+    attr->task = 1;
+}
+
+static void set_rate(struct perf_event_attr *attr, const struct event_spec *spec)
+{
+    if (spec->period) {
+        attr->sample_period = spec->period;
+        return;
+    }
+    attr->freq = 1;
+    attr->sample_freq = spec->frequency_hz;
+    attr->sample_type |= PERF_SAMPLE_PERIOD; /* the kernel keeps changing it */
+}
+
+static void set_weight(struct perf_event *event, const struct event_spec *spec,
+                       const struct perf_target *target)
+{
+    int reg = event_weight_register(spec);
+
+    event->weight = (struct perf_weight){
+        .kind = spec->weight,
+        .reg = (uint8_t)MAX_OF(reg, 0),
+        .raw_size = target->raw_size,
+        .raw_signed = target->raw_signed,
+        .raw_offset = target->raw_offset,
+        .scale = spec->scale,
+    };
+    if (spec->weight == EVENT_WEIGHT_RAW || spec->weight == EVENT_WEIGHT_FIELD)
+        event->attr.sample_type |= PERF_SAMPLE_RAW;
+    if (reg < 0 || spec->kind != EVENT_KPROBE)
+        return;
+    event->attr.sample_type |= PERF_SAMPLE_REGS_INTR; /* of the kernel function */
+    event->attr.sample_regs_intr = event->attr.sample_regs_user;
 }
 
 /* Gives up the next thing an older or stricter kernel may refuse. False when nothing is left to give up. */
@@ -94,16 +137,36 @@ static bool attr_step_down(struct perf_event_attr *attr, int code)
     return false;
 }
 
-static uint32_t ring_pages(const struct event_spec *spec, uint32_t cpus)
+/* Samples a second of one CPU that is busy all the time; a guess where that is up to the program. */
+static uint64_t samples_per_second(const struct perf_event_attr *attr)
 {
-    uint64_t per_second =
-        NSEC_PER_SEC / MAX_OF(spec->period, 1) * (spec->stack_bytes + SAMPLE_OVERHEAD_BYTES);
-    uint64_t want = MIN_OF(per_second * RING_HOLDS_MS / 1000, (uint64_t)RING_BYTES_MAX);
-    uint64_t bytes = RING_BYTES_MIN;
+    if (attr->freq)
+        return attr->sample_freq;
+    if (attr->type == PERF_TYPE_SOFTWARE && attr->config == PERF_COUNT_SW_TASK_CLOCK)
+        return NSEC_PER_SEC / MAX_OF(attr->sample_period, 1);
+    return UNKNOWN_RATE_HZ;
+}
 
+uint64_t perf_bytes_per_second(const struct perf_armed *armed)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < armed->events; i++) {
+        const struct perf_event_attr *attr = &armed->event[i].attr;
+
+        bytes += samples_per_second(attr) * (attr->sample_stack_user + SAMPLE_OVERHEAD_BYTES);
+    }
+    return bytes;
+}
+
+static uint32_t ring_pages(const struct perf_armed *armed)
+{
+    uint64_t bytes = RING_BYTES_MIN, want;
+
+    want = MIN_OF(perf_bytes_per_second(armed) * RING_HOLDS_MS / 1000, (uint64_t)RING_BYTES_MAX);
     while (bytes < want)
         bytes *= 2;
-    while (bytes > RING_BYTES_MIN / 4 && bytes * cpus > RINGS_BYTES_MAX)
+    while (bytes > RING_BYTES_MIN / 4 && bytes * armed->cpus > RINGS_BYTES_MAX)
         bytes /= 2;
     return (uint32_t)(bytes / (uint64_t)sysconf(_SC_PAGESIZE));
 }
@@ -131,45 +194,126 @@ static void close_all(const int *fds, uint32_t n)
 }
 
 /* What the profile calls the event: as it was armed, not as it was asked for. */
-static void name_event(struct perf_armed *armed, const struct event_spec *spec)
+static void name_event(struct perf_event *event, const struct event_spec *spec)
 {
-    snprintf(armed->event, sizeof(armed->event), "%s%s period=%llu", spec->name,
-             armed->attr.exclude_kernel ? ":u" : "", (unsigned long long)spec->period);
+    const struct perf_event_attr *attr = &event->attr;
+
+    snprintf(event->name, sizeof(event->name), "%s%s %s=%llu", spec->name, attr->exclude_kernel ? ":u" : "",
+             attr->freq ? "frequency" : "period", (unsigned long long)attr->sample_period);
+    snprintf(event->type, sizeof(event->type), "%s", event_sample_type(spec));
+    snprintf(event->unit, sizeof(event->unit), "%s", event_sample_unit(spec));
 }
 
-/* The first CPU decides on the attributes: one decoder reads the rings of all. */
-static int open_one(struct perf_armed *armed, int cpu)
+struct arming {
+    struct perf_armed *armed;
+    int *fds; /* of the event being armed */
+    int cpu[PERF_CPUS_MAX];
+    uint32_t cpus;
+    bool needs_kernel;
+};
+
+/*
+ * Opens the event on one CPU. The first CPU decides on the attributes: one decoder reads the rings of all.
+ */
+static int open_one(const struct arming *a, struct perf_event *event, uint32_t i)
 {
     for (;;) {
-        int fd = perf_event_open(&armed->attr, 0, cpu);
+        int fd = perf_event_open(&event->attr, 0, a->cpu[i]);
 
-        if (fd >= 0 || armed->cpus || !attr_step_down(&armed->attr, errno))
+        if (fd >= 0 || i > 0 || !attr_step_down(&event->attr, errno))
             return fd;
+        if (a->needs_kernel && event->attr.exclude_kernel) { /* nothing of it would be left */
+            errno = EACCES;
+            return -1;
+        }
     }
 }
 
-int perf_arm(const struct event_spec *spec, struct perf_armed *armed, int *fds, struct err *e)
+/* CPUs that went offline since they were looked up leave the list; only the first event may find that. */
+static void forget_cpu(struct arming *a, uint32_t i)
 {
-    int cpus[PERF_CPUS_MAX];
-    uint32_t allowed = allowed_cpus(cpus);
+    memmove(&a->cpu[i], &a->cpu[i + 1], (a->cpus - i - 1) * sizeof(a->cpu[0]));
+    a->cpus--;
+}
+
+/* 0, or an errno. */
+static int open_all(struct arming *a, struct perf_event *event)
+{
+    uint32_t i = 0;
+
+    while (i < a->cpus) {
+        int fd = open_one(a, event, i), code = errno;
+
+        if (fd >= 0) {
+            a->fds[i++] = fd;
+        } else if (code == ENODEV && a->armed->events == 0) {
+            forget_cpu(a, i);
+        } else {
+            close_all(a->fds, i);
+            return code;
+        }
+    }
+    return 0;
+}
+
+static int arm_one(struct arming *a, const struct event_spec *spec, struct err *e)
+{
+    struct perf_event *event = &a->armed->event[a->armed->events];
+    struct perf_target target;
+    int code;
+
+    if (perf_resolve(perf_this_machine(), spec, &target, e) < 0)
+        return -1;
+    if ((a->armed->events + 1) * a->cpus > PERF_FDS_MAX)
+        return err_set(e, EMFILE, "event %s: %u CPUs times %u events are more than %d descriptors",
+                       spec->name, a->cpus, a->armed->events + 1, PERF_FDS_MAX);
+    *event = (struct perf_event){.cpu_time = is_cpu_time(spec)};
+    attr_init(&event->attr, spec);
+    event->attr.type = target.type;
+    event->attr.config = target.config;
+    event->attr.config1 = target.config1;
+    event->attr.config2 = target.config2;
+    event->attr.inherit_stat = event->cpu_time;
+    set_rate(&event->attr, spec);
+    set_weight(event, spec, &target);
+    if (a->armed->events == 0)
+        track_processes(&event->attr);
+    a->needs_kernel = event_needs_kernel(spec);
+    code = open_all(a, event);
+    if (code) {
+        perf_explain_event(spec, code, e);
+        return -1;
+    }
+    name_event(event, spec);
+    event->attr.config1 = event->attr.config2 = 0; /* pointers, maybe */
+    a->armed->events++;
+    a->fds += a->cpus;
+    return 0;
+}
+
+int perf_arm(const struct event_list *events, struct perf_armed *armed, int *fds, struct err *e)
+{
+    struct arming a = {.armed = armed, .fds = fds};
+    struct err first = {0}, why;
 
     *armed = (struct perf_armed){0};
-    attr_init(&armed->attr, spec);
-    for (uint32_t i = 0; i < allowed; i++) {
-        int fd = open_one(armed, cpus[i]);
-
-        if (fd < 0 && errno == ENODEV)
-            continue; /* went offline since */
-        if (fd < 0) {
-            perf_explain(errno, e);
-            close_all(fds, armed->cpus);
-            return -1;
-        }
-        fds[armed->cpus++] = fd;
+    a.cpus = allowed_cpus(a.cpu);
+    for (uint32_t i = 0; i < events->count && a.cpus; i++) {
+        if (arm_one(&a, &events->spec[i], &why) == 0)
+            continue;
+        if (!first.text[0])
+            first = why;
+        if (events->count > 1)
+            log_warn(perf, "left out: %s", why.text);
     }
-    if (!armed->cpus)
+    armed->cpus = a.cpus;
+    if (!a.cpus)
         return err_set(e, 0, "no processor to profile on");
-    armed->ring_pages = ring_pages(spec, armed->cpus);
-    name_event(armed, spec);
+    if (!armed->events) {
+        if (e)
+            *e = first;
+        return -1;
+    }
+    armed->ring_pages = ring_pages(armed);
     return 0;
 }

@@ -102,19 +102,26 @@ static void take_callchain(struct cursor *c, struct feed_sample *s)
         s->kernel_frames++;
 }
 
-static void take_user_state(struct cursor *c, struct feed_sample *s)
+/* True when they are there but of another ABI. */
+static bool take_registers(struct cursor *c, struct arch_regs *out)
 {
     uint64_t abi = take_u64(c);
-    uint64_t asked, copied;
     const void *p;
 
-    if (abi != PERF_SAMPLE_REGS_ABI_NONE) {
-        p = take(c, (size_t)arch_perf_reg_count() * 8);
-        if (p && abi == arch_perf_regs_abi())
-            arch_regs_from_perf(&s->regs, p);
-        else
-            s->foreign_abi = p != NULL;
-    }
+    if (abi == PERF_SAMPLE_REGS_ABI_NONE)
+        return false;
+    p = take(c, (size_t)arch_perf_reg_count() * 8);
+    if (!p || abi != arch_perf_regs_abi())
+        return p != NULL;
+    arch_regs_from_perf(out, p);
+    return false;
+}
+
+static void take_user_state(struct cursor *c, struct feed_sample *s)
+{
+    uint64_t asked, copied;
+
+    s->foreign_abi = take_registers(c, &s->regs);
     asked = take_u64(c);
     if (!asked || c->torn)
         return;
@@ -130,18 +137,80 @@ static void take_user_state(struct cursor *c, struct feed_sample *s)
         s->stack_bytes = (uint32_t)copied;
 }
 
-static void take_sample(struct cursor *c, const struct perf_event_attr *attr, struct feed_record *out)
+/* The tracepoint's own record: where its value lies; *raw is NULL when it is too short for that. */
+static void take_raw(struct cursor *c, const struct perf_weight *w, const uint8_t **raw)
 {
+    uint32_t n = take_u32(c);
+    const uint8_t *bytes;
+
+    if (n % 8 != 4) { /* its length and it fill whole words (perf_prepare_sample) */
+        c->torn = true;
+        c->left = 0;
+    }
+    bytes = take(c, n);
+    *raw = bytes && w->raw_offset <= n && w->raw_size <= n - w->raw_offset ? bytes + w->raw_offset : NULL;
+}
+
+static int64_t raw_value(const uint8_t *raw, const struct perf_weight *w)
+{
+    uint64_t value = 0;
+    unsigned unused_bits = 64 - 8U * w->raw_size;
+
+    if (!raw || !w->raw_size || w->raw_size > sizeof(value))
+        return 0;
+    memcpy(&value, raw, w->raw_size); /* little endian, as the kernel's byte order is ours */
+    if (w->raw_signed)
+        return (int64_t)(value << unused_bits) >> unused_bits;
+    return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+}
+
+static int64_t register_value(const struct arch_regs *regs, unsigned reg)
+{
+    return reg < ARCH_REG_COUNT && regs->known >> reg & 1 ? (int64_t)regs->r[reg] : 0;
+}
+
+/* Negative values are errors that calls return: they weigh nothing. */
+static int64_t weigh(const struct perf_weight *w, uint64_t period, int64_t value)
+{
+    double weight = (double)period * w->scale;
+
+    if (w->kind == EVENT_WEIGHT_PERIOD && w->scale == 1)
+        return period > INT64_MAX ? INT64_MAX : (int64_t)period;
+    if (w->kind != EVENT_WEIGHT_PERIOD)
+        weight *= (double)value;
+    if (!(weight > 0))
+        return 0;
+    return weight >= 0x1p63 ? INT64_MAX : (int64_t)(weight + 0.5);
+}
+
+static void take_sample(struct cursor *c, const struct perf_event *event, struct feed_record *out)
+{
+    const struct perf_weight *w = &event->weight;
+    uint64_t fields = event->attr.sample_type, period = event->attr.sample_period;
     struct feed_sample *s = &out->u.sample;
+    struct arch_regs interrupted = {.known = 0};
+    const uint8_t *raw = NULL;
+    int64_t value = 0;
 
     memset(s, 0, sizeof(*s));
-    take_u64(c); /* identifier: one event for now */
+    take_u64(c); /* identifier */
     out->pid = take_u32(c);
     out->tid = take_u32(c);
     out->time_ns = take_u64(c);
-    if (attr->sample_type & PERF_SAMPLE_CALLCHAIN)
+    if (fields & PERF_SAMPLE_PERIOD)
+        period = take_u64(c);
+    if (fields & PERF_SAMPLE_CALLCHAIN)
         take_callchain(c, s);
+    if (fields & PERF_SAMPLE_RAW)
+        take_raw(c, w, &raw);
     take_user_state(c, s);
+    if (fields & PERF_SAMPLE_REGS_INTR)
+        take_registers(c, &interrupted);
+    if (w->kind == EVENT_WEIGHT_RAW || w->kind == EVENT_WEIGHT_FIELD)
+        value = raw_value(raw, w);
+    else if (w->kind != EVENT_WEIGHT_PERIOD)
+        value = register_value(fields & PERF_SAMPLE_REGS_INTR ? &interrupted : &s->regs, w->reg);
+    s->value = weigh(w, period, value);
 }
 
 static void take_mmap2(struct cursor *c, uint16_t misc, struct feed_record *out)
@@ -189,7 +258,6 @@ static void take_read(struct cursor *c, const struct perf_event_attr *attr, stru
 {
     out->pid = take_u32(c);
     out->tid = take_u32(c);
-    out->u.task_time.event = 0;
     out->u.task_time.time_ns = take_u64(c);
     if (attr->read_format & PERF_FORMAT_TOTAL_TIME_ENABLED)
         take_u64(c);
@@ -236,7 +304,7 @@ static bool take_other(struct cursor *c, const struct perf_event_attr *attr,
     }
 }
 
-bool perf_decode(const struct perf_event_attr *attr, const void *bytes, size_t n, struct feed_record *out,
+bool perf_decode(const struct perf_event *event, const void *bytes, size_t n, struct feed_record *out,
                  bool *torn)
 {
     struct perf_event_header header;
@@ -252,10 +320,10 @@ bool perf_decode(const struct perf_event_attr *attr, const void *bytes, size_t n
         return false;
     if (header.type == PERF_RECORD_SAMPLE) {
         out->kind = FEED_SAMPLE;
-        take_sample(&c, attr, out);
+        take_sample(&c, event, out);
     } else {
         take_trailer(&c, out); /* first: what the body says of pid and tid is about the subject */
-        wanted = !c.torn && take_other(&c, attr, &header, out);
+        wanted = !c.torn && take_other(&c, &event->attr, &header, out);
     }
     *torn = c.torn;
     return wanted && !c.torn;

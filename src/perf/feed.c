@@ -14,11 +14,14 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
 #include "ringside/stats.h"
 
+#include "arm.h"
+#include "ids.h"
 #include "keeper.h"
 #include "ring.h"
 
@@ -40,7 +43,9 @@ struct heap_item {
 
 struct perf_feed {
     struct feed feed; /* first: ops get a pointer to it */
-    struct perf_event_attr attr;
+    struct perf_armed armed;
+    struct ids ids;
+    int *fds; /* as they came: of each event one for each ring */
     struct stats *stats;
     struct perf_control control;
     struct ring *ring;
@@ -132,6 +137,19 @@ static void release_current(struct perf_feed *f)
     heap_refresh_top(f);
 }
 
+/* False for a record of no use; *torn tells whether it made sense. */
+static bool decode(struct perf_feed *f, const void *bytes, size_t n, struct feed_record *out, bool *torn)
+{
+    uint32_t event = ids_event_of(&f->ids, bytes, n);
+
+    *torn = event == IDS_UNKNOWN;
+    if (*torn || !perf_decode(&f->armed.event[event], bytes, n, out, torn))
+        return false;
+    if (out->kind == FEED_SAMPLE)
+        out->u.sample.event = event;
+    return true;
+}
+
 static bool feed_op_next(struct feed *feed, struct feed_record *out)
 {
     struct perf_feed *f = self(feed);
@@ -151,7 +169,7 @@ static bool feed_op_next(struct feed *feed, struct feed_record *out)
         f->current = r;
         ring_prefetch_next(r, f->current_bytes);
         stats_add(f->stats, STATS_RECORDS, 1);
-        if (perf_decode(&f->attr, bytes, f->current_bytes, out, &torn)) {
+        if (decode(f, bytes, f->current_bytes, out, &torn)) {
             out->cpu = (uint32_t)(r - f->ring);
             stats_add(f->stats, STATS_RECORDS_LATE, out->time_ns < f->last_ns);
             f->last_ns = MAX_OF(f->last_ns, out->time_ns);
@@ -273,11 +291,13 @@ static void feed_op_totals(struct feed *feed, struct feed_totals *out)
 {
     struct perf_feed *f = self(feed);
 
-    *out = (struct feed_totals){.known = true};
-    for (uint32_t i = 0; i < f->rings; i++) {
+    uint32_t event = f->feed.info.cpu_event;
+
+    *out = (struct feed_totals){.known = event != FEED_NO_EVENT};
+    for (uint32_t i = 0; out->known && i < f->rings; i++) {
         uint64_t value[4] = {0}; /* read_format: value, enabled, running, lost */
 
-        if (read(f->ring[i].fd, value, sizeof(value)) < (ssize_t)sizeof(value[0]))
+        if (read(f->fds[event * f->rings + i], value, sizeof(value)) < (ssize_t)sizeof(value[0]))
             out->known = false;
         out->time_ns += value[0];
         out->lost_samples += value[3];
@@ -289,10 +309,12 @@ static void feed_op_close(struct feed *feed)
     struct perf_feed *f = self(feed);
 
     keeper_stop(&f->keeper);
-    for (uint32_t i = 0; i < f->rings; i++) {
+    for (uint32_t i = 0; i < f->rings; i++)
         ring_close(&f->ring[i]);
-        close(f->ring[i].fd);
-    }
+    for (uint32_t i = 0; i < f->armed.events * f->rings; i++)
+        close(f->fds[i]);
+    ids_release(&f->ids);
+    free(f->fds);
     free(f->ring);
     free(f->pollfd);
     free(f->heap);
@@ -310,10 +332,10 @@ static const struct feed_ops ops = {
 
 /* ---- making one ---- */
 
-static int map_rings(struct perf_feed *f, const int *fds, uint32_t pages, struct err *e)
+static int map_rings(struct perf_feed *f, uint32_t pages, struct err *e)
 {
     for (uint32_t i = 0; i < f->rings; i++) {
-        if (ring_open(&f->ring[i], fds[i], pages, e) == 0)
+        if (ring_open(&f->ring[i], f->fds[i], pages, e) == 0)
             continue;
         while (i-- > 0)
             ring_close(&f->ring[i]);
@@ -323,16 +345,14 @@ static int map_rings(struct perf_feed *f, const int *fds, uint32_t pages, struct
 }
 
 /* The locked-memory limit is per user and shared with everything else that user runs: take what is left. */
-static int map_rings_that_fit(struct perf_feed *f, const struct perf_armed *armed, const int *fds,
-                              struct err *e)
+static int map_rings_that_fit(struct perf_feed *f, struct err *e)
 {
-    uint32_t pages = armed->ring_pages;
+    uint32_t wanted = f->armed.ring_pages, pages = wanted;
 
     for (; pages >= RING_PAGES_MIN; pages /= 2) {
-        if (map_rings(f, fds, pages, e) == 0) {
-            if (pages < armed->ring_pages)
-                log_info(perf, "rings of %u instead of %u pages: locked-memory limit", pages,
-                         armed->ring_pages);
+        if (map_rings(f, pages, e) == 0) {
+            if (pages < wanted)
+                log_info(perf, "rings of %u instead of %u pages: locked-memory limit", pages, wanted);
             f->feed.info.ring_bytes = pages * (uint32_t)sysconf(_SC_PAGESIZE);
             return 0;
         }
@@ -343,26 +363,56 @@ static int map_rings_that_fit(struct perf_feed *f, const struct perf_armed *arme
     return -1;
 }
 
+/* The records of all events of a CPU go to the ring of the first, in one order. */
+static int join_rings(struct perf_feed *f, struct err *e)
+{
+    for (uint32_t i = f->rings; i < f->armed.events * f->rings; i++)
+        if (ioctl(f->fds[i], PERF_EVENT_IOC_SET_OUTPUT, f->fds[i % f->rings]) < 0)
+            return err_set(e, errno, "event %s: share the ring", f->armed.event[i / f->rings].name);
+    return 0;
+}
+
+static void describe_event(struct feed_event *out, const struct perf_event *event)
+{
+    *out = (struct feed_event){
+        .period = event->attr.freq ? 0 : event->attr.sample_period,
+        .stack_bytes = event->attr.sample_stack_user,
+        .kernel = !event->attr.exclude_kernel,
+    };
+    _Static_assert(sizeof(out->name) == sizeof(event->name) && sizeof(out->type) == sizeof(event->type) &&
+                       sizeof(out->unit) == sizeof(event->unit),
+                   "texts are as long on both sides");
+    memcpy(out->name, event->name, sizeof(out->name));
+    memcpy(out->type, event->type, sizeof(out->type));
+    memcpy(out->unit, event->unit, sizeof(out->unit));
+}
+
 static void fill_info(struct feed_info *info, const struct perf_armed *armed)
 {
-    info->period_ns = armed->attr.sample_period;
-    info->frequency_hz = (uint32_t)((NSEC_PER_SEC + info->period_ns / 2) / MAX_OF(info->period_ns, 1));
-    info->stack_bytes = armed->attr.sample_stack_user;
+    info->events = armed->events;
+    info->cpu_event = FEED_NO_EVENT;
     info->cpus = armed->cpus;
-    info->kernel = !armed->attr.exclude_kernel;
-    info->task_times = armed->attr.inherit_stat;
-    memcpy(info->event, armed->event, sizeof(info->event));
-    info->event[sizeof(info->event) - 1] = '\0';
+    for (uint32_t i = 0; i < armed->events; i++) {
+        const struct perf_event *event = &armed->event[i];
+
+        describe_event(&info->event[i], event);
+        if (!event->cpu_time || info->cpu_event != FEED_NO_EVENT)
+            continue;
+        info->cpu_event = i;
+        info->task_times = event->attr.inherit_stat;
+        info->frequency_hz =
+            (uint32_t)((NSEC_PER_SEC + event->attr.sample_period / 2) / MAX_OF(event->attr.sample_period, 1));
+    }
 }
 
 /*
- * Half a ring of a CPU that is busy all the time; less where what is left would not last until a profiler
- * that has to wait for its turn gets to run.
+ * Half of what a ring holds of a CPU that is busy all the time; less where what is left would not last until
+ * a profiler that has to wait for its turn gets to run.
  */
-static uint64_t drain_interval(const struct feed_info *info)
+static uint64_t drain_interval(const struct perf_feed *f)
 {
-    uint64_t per_second = (uint64_t)info->frequency_hz * (info->stack_bytes + 512);
-    uint64_t full_ns = info->ring_bytes * NSEC_PER_SEC / MAX_OF(per_second, 1);
+    uint64_t per_second = perf_bytes_per_second(&f->armed);
+    uint64_t full_ns = f->feed.info.ring_bytes * NSEC_PER_SEC / MAX_OF(per_second, 1);
     uint64_t early_ns = full_ns > LATE_WAKE_UP_NS ? full_ns - LATE_WAKE_UP_NS : 0;
     uint64_t interval = MIN_OF(full_ns / 2, MAX_OF(early_ns, full_ns / 4));
 
@@ -373,27 +423,29 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
                            struct stats *stats, struct err *e)
 {
     struct perf_feed *f = base_calloc(1, sizeof(*f));
+    uint32_t total = armed->events * armed->cpus;
 
     f->feed.ops = &ops;
-    f->attr = armed->attr;
+    memcpy(&f->armed, armed, perf_armed_bytes(armed));
     f->stats = stats;
     f->control = control ? *control : (struct perf_control){.fds = {-1, -1}};
     f->rings = armed->cpus;
+    f->fds = base_alloc(total * sizeof(*f->fds));
+    memcpy(f->fds, fds, total * sizeof(*f->fds));
     f->ring = base_calloc(f->rings, sizeof(*f->ring));
     f->pollfd = base_calloc(f->rings + 2, sizeof(*f->pollfd));
     f->heap = base_calloc(f->rings, sizeof(*f->heap));
     fill_info(&f->feed.info, armed);
-    for (uint32_t i = 0; i < f->rings; i++)
-        f->ring[i].fd = fds[i];
-    if (map_rings_that_fit(f, armed, fds, e) < 0) {
+    if (ids_init(&f->ids, f->fds, armed->events, armed->cpus, e) < 0 || map_rings_that_fit(f, e) < 0 ||
+        join_rings(f, e) < 0) {
         feed_op_close(&f->feed);
         return NULL;
     }
     for (uint32_t i = 0; i < f->rings; i++) {
-        f->pollfd[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+        f->pollfd[i] = (struct pollfd){.fd = f->fds[i], .events = POLLIN};
         f->ring[i].saved_max = SAVED_BYTES_MAX / f->rings;
     }
-    f->interval_ns = drain_interval(&f->feed.info);
+    f->interval_ns = drain_interval(f);
     f->keeper = (struct keeper){.ring = f->ring, .rings = f->rings, .interval_ns = f->interval_ns / 2};
     return &f->feed;
 }

@@ -34,7 +34,6 @@ int ring_open(struct ring *r, int fd, uint32_t pages, struct err *e)
         .data = (uint8_t *)p + page_bytes,
         .mask = pages * page_bytes - 1,
         .mapped_bytes = bytes,
-        .fd = fd,
     };
     return 0;
 }

@@ -20,7 +20,6 @@ struct ring {
     uint64_t mask;       /* data bytes - 1 */
     uint64_t head, tail; /* head: as of the last ring_look */
     size_t mapped_bytes;
-    int fd; /* borrowed */
     /* Records that ring_save() moved out, older than all in the ring; NULL: none. */
     uint8_t *saved;
     size_t saved_bytes, saved_at, saved_max;

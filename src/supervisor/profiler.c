@@ -28,7 +28,7 @@ struct profiler {
     int socket, signal_fd;
     struct hello hello;
     uint64_t charged_ns; /* CPU time of the whole tree, from the parent that waited for it; 0: not known */
-    int fds[PERF_CPUS_MAX];
+    int fds[PERF_FDS_MAX];
     uint32_t fd_count;
 };
 
@@ -83,6 +83,15 @@ static bool add_fds(struct profiler *p, const struct launch_message *m)
     return true;
 }
 
+static bool take_hello(struct hello *h, const struct launch_message *m)
+{
+    memset(h, 0, sizeof(*h));
+    if (m->bytes <= sizeof(*h))
+        memcpy(h, m->data, m->bytes);
+    return m->bytes > offsetof(struct hello, armed.event) && h->armed.events <= EVENTS_MAX &&
+           h->armed.cpus <= PERF_CPUS_MAX && m->bytes == hello_bytes(h);
+}
+
 /* 1: all descriptors are here; 0: there will be none, end quietly; -1 with *e. */
 static int receive_rings(struct profiler *p, struct err *e)
 {
@@ -90,13 +99,11 @@ static int receive_rings(struct profiler *p, struct err *e)
     int got;
 
     while ((got = launch_receive(p->socket, &m, -1, e)) > 0) {
-        if (m.kind == LAUNCH_RINGS && m.bytes == sizeof(p->hello))
-            memcpy(&p->hello, m.data, sizeof(p->hello));
-        else if (m.kind != LAUNCH_MORE)
+        if (m.kind == LAUNCH_RINGS ? !take_hello(&p->hello, &m) : m.kind != LAUNCH_MORE)
             return 0;
         if (!add_fds(p, &m))
             return err_set(e, EMFILE, "receive event descriptors");
-        if (p->hello.armed.cpus && p->fd_count >= p->hello.armed.cpus)
+        if (p->hello.armed.events && p->fd_count >= hello_fds(&p->hello))
             return 1;
     }
     return got;

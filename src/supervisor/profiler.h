@@ -6,15 +6,27 @@
 
 #include <sys/types.h>
 
+#include "ringside/launch.h"
 #include "ringside/perf.h"
 
 struct options;
 
 /* Data of LAUNCH_RINGS. */
 struct hello {
-    struct perf_armed armed;
     pid_t pid; /* of the process that becomes the target */
+    struct perf_armed armed;
 };
+_Static_assert(sizeof(struct hello) <= LAUNCH_MESSAGE_MAX, "hello is one message");
+
+static inline size_t hello_bytes(const struct hello *h)
+{
+    return offsetof(struct hello, armed) + perf_armed_bytes(&h->armed);
+}
+
+static inline uint32_t hello_fds(const struct hello *h)
+{
+    return h->armed.events * h->armed.cpus;
+}
 
 /*
  * Life of the profiler process from just after its fork to its exit status. socket: its end of the hand-over,

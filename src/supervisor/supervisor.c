@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "ringside/base.h"
-#include "ringside/event.h"
 #include "ringside/launch.h"
 #include "ringside/options.h"
 #include "ringside/perf.h"
@@ -44,11 +43,11 @@ static int settle(struct other_side *other, struct err *e)
 
 static int send_rings(int socket, const struct hello *hello, const int *fds, struct err *e)
 {
-    uint32_t total = hello->armed.cpus;
+    uint32_t total = hello_fds(hello);
     uint32_t n = MIN_OF(total, (uint32_t)LAUNCH_FDS_MAX);
 
     struct launch_outgoing m = {
-        .kind = LAUNCH_RINGS, .data = hello, .bytes = sizeof(*hello), .fds = fds, .fd_count = n};
+        .kind = LAUNCH_RINGS, .data = hello, .bytes = hello_bytes(hello), .fds = fds, .fd_count = n};
 
     if (launch_send(socket, &m, e) < 0)
         return -1;
@@ -76,12 +75,11 @@ static int await_ready(int socket, uint32_t timeout_ms, struct err *e)
  */
 static void hand_over(const struct options *o, struct other_side *other)
 {
-    struct event_spec event = event_cpu(o->frequency_hz, o->stack_bytes);
     struct hello hello = {.pid = getpid()};
-    int fds[PERF_CPUS_MAX];
+    int fds[PERF_FDS_MAX];
     struct err e = {0};
 
-    if (perf_arm(&event, &hello.armed, fds, &e) < 0) {
+    if (perf_arm(&o->events, &hello.armed, fds, &e) < 0) {
         log_error(supervisor, "profiling is off: %s", e.text);
         launch_say(other->socket, LAUNCH_NO_EVENTS);
         settle(other, NULL);
@@ -91,7 +89,7 @@ static void hand_over(const struct options *o, struct other_side *other)
         await_ready(other->socket, o->start_timeout_ms, &e) < 0)
         log_warn(supervisor, "the command starts without waiting for the profiler: %s", e.text);
     settle(other, NULL);
-    for (uint32_t i = 0; i < hello.armed.cpus; i++)
+    for (uint32_t i = 0; i < hello_fds(&hello); i++)
         close(fds[i]);
 }
 

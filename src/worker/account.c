@@ -19,11 +19,16 @@ static uint64_t minus(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
+static bool kernel_sampled(const struct worker *w)
+{
+    return w->feed->info.event[w->feed->info.cpu_event].kernel;
+}
+
 /* Shown under the process's name; without pid, so that thousands of short-lived processes are one line. */
 static void show(struct worker *w, const char *process_name, enum pseudo what, uint64_t ns)
 {
     uint32_t name = strtab_add(&w->strings, process_name);
-    struct owner o = {.process_name = name};
+    struct owner o = {.process_name = name, .event = w->feed->info.cpu_event};
     uint64_t words[2] = {word_pseudo(what), word_text(name)};
 
     if (!ns)
@@ -36,14 +41,14 @@ static void show(struct worker *w, const char *process_name, enum pseudo what, u
  * it is excluded. */
 static void show_rest(struct worker *w, const char *name, uint64_t lost_samples, uint64_t rest)
 {
-    uint64_t period = w->feed->info.period_ns;
+    uint64_t period = feed_period_ns(&w->feed->info);
     uint64_t lost = MIN_OF(lost_samples * period, rest);
 
     show(w, name, PSEUDO_LOST, lost);
     rest -= lost;
     if (rest < period)
         show(w, name, PSEUDO_ENDED_WITHIN_PERIOD, rest);
-    else if (!w->feed->info.kernel)
+    else if (!kernel_sampled(w))
         show(w, name, PSEUDO_KERNEL_NOT_PERMITTED, rest);
     else
         show(w, name, PSEUDO_NOT_SAMPLED, rest);
@@ -65,7 +70,7 @@ void account_task_time(struct worker *w, const struct feed_record *r)
 static void account_ended_task(struct worker *w, struct task *task)
 {
     struct process *p = task->process;
-    uint64_t sampled = task->samples * w->feed->info.period_ns;
+    uint64_t sampled = task->samples * feed_period_ns(&w->feed->info);
     uint64_t rest, paid;
 
     if (task->tid != w->root_pid)
@@ -95,13 +100,13 @@ static void account_living(struct worker *w, struct process *p)
 {
     uint64_t used = minus(clock_process_cpu_ns((int)p->pid), p->clock_base_ns + p->ended_tasks_ns);
     uint64_t rest = minus(used, p->sampled_ns + p->accounted_ns);
-    uint64_t left_over = w->feed->info.period_ns * p->task_count;
+    uint64_t left_over = feed_period_ns(&w->feed->info) * p->task_count;
 
     /* What each thread has used since its last sample will be sampled, or shown at its end. */
     if (rest <= left_over)
         return;
     p->accounted_ns += rest;
-    show(w, p->name, w->feed->info.kernel ? PSEUDO_NOT_SAMPLED : PSEUDO_KERNEL_NOT_PERMITTED, rest);
+    show(w, p->name, kernel_sampled(w) ? PSEUDO_NOT_SAMPLED : PSEUDO_KERNEL_NOT_PERMITTED, rest);
 }
 
 /* What the whole tree used beyond everything shown: the first task's share, which no record reports, or all
@@ -137,6 +142,8 @@ void account_period_end(struct worker *w, bool last)
 {
     uint32_t at = 0;
 
+    if (w->feed->info.cpu_event == FEED_NO_EVENT)
+        return;
     if (w->config->root_pid)
         for (struct process *p; (p = processes_next(w->processes, &at));)
             if (!p->exited && !p->overflow)

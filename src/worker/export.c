@@ -29,6 +29,8 @@ struct export
     uint32_t *own;      /* numbers of the words of its other frames, outermost first; of all entries */
     uint32_t owns, owns_cap;
     uint32_t *label_set; /* owner -> label set + 1 */
+    uint32_t
+        column[FEED_EVENTS_MAX]; /* of each event's values; the CPU event's counts are in the one before */
 };
 
 /* ---- distinct frames ---- */
@@ -324,6 +326,15 @@ static uint32_t label_set_of(struct export *x, uint32_t owner)
     return x->label_set[owner] - 1;
 }
 
+static void set_values(const struct export *x, const struct stacks_entry *entry, int64_t *values)
+{
+    uint32_t event = x->w->owner[entry->owner].event, column = x->column[event];
+
+    values[column] = (int64_t)MIN_OF(entry->value, (uint64_t)INT64_MAX);
+    if (event == x->w->feed->info.cpu_event)
+        values[column - 1] = (int64_t)entry->count;
+}
+
 static void export_samples(struct export *x)
 {
     uint32_t entries = stacks_entry_count(x->w->stacks), n;
@@ -334,8 +345,9 @@ static void export_samples(struct export *x)
     frame[0] = 0;
     for (uint32_t i = 0; i < entries; i++) {
         const struct stacks_entry *entry = stacks_entry_at(x->w->stacks, i);
-        int64_t values[2] = {(int64_t)entry->count, (int64_t)entry->value};
+        int64_t values[PROFILE_TYPES_MAX] = {0};
 
+        set_values(x, entry, values);
         stacks_frames(x->w->stacks, entry->stack, &n);
         for (uint32_t k = x->shared[i]; k < n; k++)
             frame[k + 1] = profile_add_frame(&x->profile, frame[k], x->location[*own++]);
@@ -355,6 +367,17 @@ static double share(uint64_t part, uint64_t whole)
     return whole ? 100.0 * (double)part / (double)whole : 0.0;
 }
 
+static void add_event_comment(struct profile *p, const struct feed_info *info, uint32_t i)
+{
+    const struct feed_event *event = &info->event[i];
+    char rate[24] = "";
+
+    if (i == info->cpu_event)
+        snprintf(rate, sizeof(rate), "%u Hz, ", info->frequency_hz);
+    profile_add_comment(p, "event: %s, %sstack copy %u bytes, ring %u KiB on each of %u CPUs", event->name,
+                        rate, event->stack_bytes, info->ring_bytes >> 10, info->cpus);
+}
+
 static void add_comments(struct export *x, uint64_t duration_ns)
 {
     struct worker *w = x->w;
@@ -367,10 +390,9 @@ static void add_comments(struct export *x, uint64_t duration_ns)
 
     profile_add_comment(p, "ringside %s", w->config->version);
     profile_add_comment(p, "service: %s", w->config->service);
-    profile_add_comment(p, "event: %s, %u Hz, stack copy %u bytes, ring %u KiB on each of %u CPUs",
-                        w->feed->info.event, w->feed->info.frequency_hz, w->feed->info.stack_bytes,
-                        w->feed->info.ring_bytes >> 10, w->feed->info.cpus);
-    profile_add_comment(p, "kernel mode: %s", w->feed->info.kernel ? "sampled" : "not permitted");
+    for (uint32_t i = 0; i < w->feed->info.events; i++)
+        add_event_comment(p, &w->feed->info, i);
+    profile_add_comment(p, "kernel mode: %s", w->feed->info.event[0].kernel ? "sampled" : "not permitted");
     if (uname(&uts) == 0)
         profile_add_comment(p, "kernel: %s %s %s", uts.sysname, uts.release, uts.machine);
     profile_add_comment(
@@ -406,12 +428,18 @@ static int fill(void *ctx, const struct byte_out *out, struct err *e)
 static void describe(struct export *x, uint64_t end_wall_ns, uint64_t duration_ns)
 {
     struct profile *p = &x->profile;
+    const struct feed_info *info = &x->w->feed->info;
+    uint32_t main_event = info->cpu_event == FEED_NO_EVENT ? 0 : info->cpu_event;
 
-    profile_add_type(p, "samples", "count");
-    profile_add_type(p, "cpu", "nanoseconds");
-    p->default_type = profile_string(p, "cpu");
-    p->period_type = (struct profile_type){profile_string(p, "cpu"), profile_string(p, "nanoseconds")};
-    p->period = x->w->feed->info.period_ns;
+    for (uint32_t i = 0; i < info->events; i++) {
+        if (i == info->cpu_event)
+            profile_add_type(p, "samples", "count");
+        x->column[i] = p->type_count;
+        profile_add_type(p, info->event[i].type, info->event[i].unit);
+    }
+    p->period_type = p->type[x->column[main_event]];
+    p->default_type = p->period_type.type;
+    p->period = info->event[main_event].period;
     p->duration_ns = MAX_OF(duration_ns, 1ULL);
     p->time_wall_ns = end_wall_ns - duration_ns;
 }

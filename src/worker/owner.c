@@ -16,7 +16,7 @@ uint32_t owner_of(struct worker *w, const struct owner *o)
     if (found)
         return (uint32_t)*found;
     if (w->owners == OWNERS_MAX)
-        return 0; /* nobody in particular */
+        return o->event; /* nobody in particular */
     if (w->owners == w->owners_cap) {
         w->owners_cap = w->owners_cap ? w->owners_cap * 2 : 64;
         w->owner = base_realloc(w->owner, w->owners_cap * sizeof(*w->owner));
@@ -26,13 +26,14 @@ uint32_t owner_of(struct worker *w, const struct owner *o)
     return w->owners++;
 }
 
-static uint32_t make_owner(struct worker *w, const struct task *task)
+static uint32_t make_owner(struct worker *w, const struct task *task, uint32_t event)
 {
     struct owner o = {
         .pid = task->process->pid,
         .tid = task->tid,
         .process_name = strtab_add(&w->strings, task->process->name),
         .thread_name = strtab_add(&w->strings, task->name),
+        .event = event,
     };
 
     return owner_of(w, &o);
@@ -45,13 +46,14 @@ struct thread_memory *task_memory(struct task *task)
     return task->splice;
 }
 
-uint32_t owner_of_task(struct worker *w, struct task *task)
+uint32_t owner_of_task(struct worker *w, struct task *task, uint32_t event)
 {
     struct thread_memory *m = task_memory(task);
 
-    if (m->owner_stamp != w->owner_stamp) {
-        m->owner = make_owner(w, task);
+    if (m->owner_stamp != w->owner_stamp || m->owner_event != event) {
+        m->owner = make_owner(w, task, event);
         m->owner_stamp = w->owner_stamp;
+        m->owner_event = event;
     }
     return m->owner;
 }
@@ -63,5 +65,6 @@ void owners_clear(struct worker *w)
     w->owner_stamp++;
     strtab_release(&w->strings);
     strtab_init(&w->strings, 1 << 20);
-    owner_of(w, &(struct owner){0});
+    for (uint32_t event = 0; event < w->feed->info.events; event++)
+        owner_of(w, &(struct owner){.event = event});
 }

@@ -38,7 +38,7 @@ static uint32_t add_kernel_frames(struct worker *w, const struct feed_sample *s,
 /* The copy may have been cut: then what lies beyond is worth remembering for when it really is. */
 static bool copy_was_full(const struct worker *w, const struct feed_sample *s)
 {
-    return s->stack_bytes + 512 >= w->feed->info.stack_bytes;
+    return s->stack_bytes + 512 >= w->feed->info.event[s->event].stack_bytes;
 }
 
 static struct unwind_trail *trail_of(struct worker *w, const struct task *task)
@@ -96,11 +96,20 @@ static bool has_user_state(const struct feed_sample *s)
     return s->regs.known && (s->stack_bytes || !s->kernel_frames);
 }
 
+static void count(struct worker *w, uint32_t n, uint32_t owner, const struct feed_sample *s)
+{
+    uint64_t word = word_pseudo(PSEUDO_TOO_MANY_STACKS);
+
+    if (stacks_add(w->stacks, w->words, n, owner, 1, (uint64_t)s->value))
+        return;
+    stats_add(w->stats, STATS_STACKS_DROPPED, 1);
+    stacks_add(w->stacks, &word, 1, s->event, 1, (uint64_t)s->value); /* nobody's: see owners_clear() */
+}
+
 void worker_take_sample(struct worker *w, const struct feed_record *r)
 {
     struct task *task = process_get_task(w->processes, r->pid, r->tid);
     const struct feed_sample *s = &r->u.sample;
-    uint64_t period = w->feed->info.period_ns;
     uint32_t n = add_kernel_frames(w, s, 0);
 
     stats_add(w->stats, STATS_SAMPLES, 1);
@@ -113,13 +122,11 @@ void worker_take_sample(struct worker *w, const struct feed_record *r)
         else if (n == 0)
             w->words[n++] = word_pseudo(PSEUDO_NO_USER_STATE);
     }
-    task->samples++;
-    task->process->sampled_ns += period;
-    w->shown_ns += period;
-    if (!stacks_add(w->stacks, w->words, n, owner_of_task(w, task), 1, period)) {
-        uint64_t word = word_pseudo(PSEUDO_TOO_MANY_STACKS);
-
-        stats_add(w->stats, STATS_STACKS_DROPPED, 1);
-        stacks_add(w->stacks, &word, 1, 0, 1, period);
+    if (s->event == w->feed->info.cpu_event) {
+        task->samples++;
+        task->process->sampled_ns += (uint64_t)s->value;
+        w->shown_ns += (uint64_t)s->value;
     }
+    if (s->value)
+        count(w, n, owner_of_task(w, task, s->event), s);
 }

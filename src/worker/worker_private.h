@@ -32,6 +32,7 @@
 struct owner {
     uint32_t pid, tid;                  /* 0: no label */
     uint32_t process_name, thread_name; /* in worker.strings */
+    uint32_t event;                     /* what its values are of */
 };
 
 struct worker {
@@ -82,7 +83,7 @@ struct thread_trail {
 
 /* What the worker remembers of a thread (struct task.splice). */
 struct thread_memory {
-    uint32_t owner, owner_stamp;
+    uint32_t owner, owner_stamp, owner_event;
     uint32_t count, cap;
     struct outer_frame {
         uint64_t cfa, pc, where;
@@ -102,7 +103,7 @@ bool splice_complete(const struct task *task, struct unwind_frame *frames, uint3
 struct thread_memory *task_memory(struct task *task);
 
 /* owner.c */
-uint32_t owner_of_task(struct worker *w, struct task *task);
+uint32_t owner_of_task(struct worker *w, struct task *task, uint32_t event);
 uint32_t owner_of(struct worker *w, const struct owner *o);
 void owners_clear(struct worker *w);
 

@@ -47,7 +47,7 @@ static void replay(const char *path)
 /* Even sizes get a valid header in front, or hardly any input would pass it. */
 static void write_input(FILE *to, const uint8_t *data, size_t n)
 {
-    static const struct feed_info info = {.period_ns = 1};
+    static const struct feed_info info = {.events = 2};
 
     if (n % 2 == 0)
         feed_file_write_header(to, &info, NULL);

@@ -29,9 +29,11 @@ static void touch(const struct feed_record *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct perf_event_attr attr = {.sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID |
-                                                  PERF_SAMPLE_TIME | PERF_SAMPLE_REGS_USER |
-                                                  PERF_SAMPLE_STACK_USER};
+    struct perf_event event = {.attr = {.sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID |
+                                                       PERF_SAMPLE_TIME | PERF_SAMPLE_REGS_USER |
+                                                       PERF_SAMPLE_STACK_USER,
+                                        .sample_period = 1},
+                               .weight = {.scale = 1}};
     struct feed_record record;
     uint8_t *copy;
     bool torn;
@@ -39,8 +41,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     if (data[0] & 1)
-        attr.sample_type |= PERF_SAMPLE_CALLCHAIN;
-    attr.read_format =
+        event.attr.sample_type |= PERF_SAMPLE_CALLCHAIN;
+    if (data[0] & 2)
+        event.attr.sample_type |= PERF_SAMPLE_PERIOD;
+    if (data[0] & 4)
+        event.attr.sample_type |= PERF_SAMPLE_RAW;
+    if (data[0] & 8)
+        event.attr.sample_type |= PERF_SAMPLE_REGS_INTR;
+    event.weight.kind = (enum event_weight)(data[0] >> 4 & 7);
+    event.weight.raw_offset = data[1] >> 4;
+    event.weight.raw_size = data[1] & 15;
+    event.weight.reg = data[0] >> 3;
+    event.weight.raw_signed = data[0] & 128;
+    event.attr.read_format =
         data[1] & (PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING | PERF_FORMAT_LOST);
     size -= 2;
     copy = malloc(size ? size : 1); /* aligned, and exactly as long as the record claims */
@@ -52,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         memcpy(copy + 6, &length, 2); /* past the cheapest check */
     }
-    if (perf_decode(&attr, copy, size, &record, &torn))
+    if (perf_decode(&event, copy, size, &record, &torn))
         touch(&record);
     free(copy);
     return 0;

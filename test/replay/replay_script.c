@@ -96,6 +96,7 @@ static bool take_task_line(struct script *s, const char *line)
 
         sample->regs.known = (1U << ARCH_REG_COUNT) - 1;
         sample->regs.r[ARCH_REG_PC] = 0x1000;
+        sample->value = (int64_t)feed_period_ns(&s->feed.info);
     } else if (sscanf(line, "time %u %u %llu %llu", &pid, &tid, &ns, &lost) == 4) {
         struct feed_record *r = add(s, FEED_TASK_TIME, pid, tid);
 
@@ -115,10 +116,14 @@ static bool take_run_line(struct script *s, const char *line)
     char mode[8];
 
     if (sscanf(line, "info %llu %7s", &ns, mode) == 2) {
-        s->feed.info = (struct feed_info){.period_ns = ns,
+        s->feed.info = (struct feed_info){.events = 1,
+                                          .event = {{.name = "sCPU",
+                                                     .type = "cpu",
+                                                     .unit = "nanoseconds",
+                                                     .period = ns,
+                                                     .stack_bytes = 32768,
+                                                     .kernel = strcmp(mode, "kernel") == 0}},
                                           .frequency_hz = (uint32_t)(NSEC_PER_SEC / ns),
-                                          .stack_bytes = 32768,
-                                          .kernel = strcmp(mode, "kernel") == 0,
                                           .task_times = true};
     } else if (sscanf(line, "total %llu %llu", &ns, &lost) == 2) {
         s->totals = (struct feed_totals){.time_ns = ns, .lost_samples = lost, .known = true};

@@ -13,14 +13,18 @@
 #include "unit.h"
 
 static const struct feed_info info = {
-    .period_ns = 10101010,
+    .events = 6,
+    .event = {[1] = {.name = "sCPU:u period=10101010",
+                     .type = "cpu",
+                     .unit = "nanoseconds",
+                     .period = 10101010,
+                     .stack_bytes = 32768,
+                     .kernel = true}},
+    .cpu_event = 1,
     .frequency_hz = 99,
-    .stack_bytes = 32768,
     .ring_bytes = 1 << 20,
     .cpus = 2,
-    .kernel = true,
     .task_times = true,
-    .event = "task-clock:u period=10101010",
 };
 
 static const uint64_t kernel_frames[] = {0xffffffff81000010, 0xffffffff81000020, 0xffffffff81000030};
@@ -38,6 +42,7 @@ static struct feed_record record_of_kind(enum feed_kind kind)
             (struct feed_sample){.stack = stack, .stack_bytes = sizeof(stack), .kernel = kernel_frames};
         r.u.sample.kernel_frames = 3;
         r.u.sample.event = 5;
+        r.u.sample.value = 1234567890123;
         r.u.sample.foreign_abi = true;
         r.u.sample.regs.known = 1U << ARCH_REG_PC | 1U << ARCH_REG_SP;
         r.u.sample.regs.r[ARCH_REG_PC] = 0x401000;
@@ -59,7 +64,6 @@ static struct feed_record record_of_kind(enum feed_kind kind)
     } else if (kind == FEED_TASK_TIME) {
         r.u.task_time.time_ns = 123456789;
         r.u.task_time.lost_samples = 4;
-        r.u.task_time.event = 1;
     } else if (kind == FEED_LOST) {
         r.u.lost.records = 9;
     }
@@ -78,6 +82,7 @@ static void assert_same_payload(const struct feed_record *a, const struct feed_r
         assert_int_equal(a->u.sample.kernel_frames, b->u.sample.kernel_frames);
         assert_memory_equal(a->u.sample.kernel, b->u.sample.kernel, b->u.sample.kernel_frames * 8);
         assert_int_equal(a->u.sample.event, b->u.sample.event);
+        assert_int_equal(a->u.sample.value, b->u.sample.value);
         assert_int_equal(a->u.sample.foreign_abi, b->u.sample.foreign_abi);
         break;
     case FEED_MMAP:
@@ -102,7 +107,6 @@ static void assert_same_payload(const struct feed_record *a, const struct feed_r
     case FEED_TASK_TIME:
         assert_int_equal(a->u.task_time.time_ns, b->u.task_time.time_ns);
         assert_int_equal(a->u.task_time.lost_samples, b->u.task_time.lost_samples);
-        assert_int_equal(a->u.task_time.event, b->u.task_time.event);
         break;
     case FEED_LOST:
         assert_int_equal(a->u.lost.records, b->u.lost.records);
@@ -154,13 +158,18 @@ TEST(feed__a_recording_yields_what_was_written)
     bytes = recording(&n);
     f = open_bytes(bytes, n, &e);
     assert_non_null(f);
-    assert_int_equal(f->info.period_ns, info.period_ns);
+    assert_int_equal(f->info.events, 6);
+    assert_int_equal(f->info.cpu_event, 1);
+    assert_int_equal(feed_period_ns(&f->info), 10101010);
+    assert_int_equal(f->info.event[1].stack_bytes, 32768);
+    assert_true(f->info.event[1].kernel && !f->info.event[0].kernel);
+    assert_string_equal(f->info.event[1].name, info.event[1].name);
+    assert_string_equal(f->info.event[1].type, "cpu");
+    assert_string_equal(f->info.event[1].unit, "nanoseconds");
     assert_int_equal(f->info.frequency_hz, 99);
-    assert_int_equal(f->info.stack_bytes, 32768);
     assert_int_equal(f->info.ring_bytes, 1 << 20);
     assert_int_equal(f->info.cpus, 2);
-    assert_true(f->info.kernel && f->info.task_times);
-    assert_string_equal(f->info.event, info.event);
+    assert_true(f->info.task_times);
     for (int kind = 0; kind < FEED_KINDS; kind++) {
         struct feed_record expected = record_of_kind((enum feed_kind)kind);
 

@@ -3,6 +3,8 @@
  */
 #include "unit.h"
 
+#include "perf_record.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,57 +16,16 @@
 #include "../../src/perf/keeper.h"
 #include "../../src/perf/ring.h"
 
-/* ---- building records ---- */
+/* ---- records ---- */
 
-struct bytes {
-    uint8_t data[4096] __attribute__((aligned(8)));
-    size_t n;
-};
-
-static void put(struct bytes *b, const void *p, size_t n)
+static struct perf_event event(void)
 {
-    memcpy(b->data + b->n, p, n);
-    b->n += n;
-}
-
-static void put_u64(struct bytes *b, uint64_t v)
-{
-    put(b, &v, 8);
-}
-
-static void put_u32(struct bytes *b, uint32_t v)
-{
-    put(b, &v, 4);
-}
-
-static void begin(struct bytes *b, uint32_t type, uint16_t misc)
-{
-    struct perf_event_header h = {.type = type, .misc = misc};
-
-    b->n = 0;
-    put(b, &h, sizeof(h));
-}
-
-static void put_trailer(struct bytes *b, uint32_t pid, uint32_t tid, uint64_t time)
-{
-    put_u32(b, pid);
-    put_u32(b, tid);
-    put_u64(b, time);
-    put_u64(b, 1);
-}
-
-static void end(struct bytes *b)
-{
-    ((struct perf_event_header *)b->data)->size = (uint16_t)b->n;
-}
-
-static struct perf_event_attr attr(void)
-{
-    return (struct perf_event_attr){
-        .sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN |
-                       PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
-        .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING | PERF_FORMAT_LOST,
-    };
+    return (struct perf_event){
+        .attr = {
+            .sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |
+                           PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
+            .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING | PERF_FORMAT_LOST,
+        }};
 }
 
 /* A sample with two kernel frames, registers 1000, 1001... and 64 bytes of stack of which 40 were copied. */
@@ -92,7 +53,7 @@ static void make_sample(struct bytes *b)
 
 static bool decode(const struct bytes *b, struct feed_record *r, bool *torn)
 {
-    struct perf_event_attr a = attr();
+    struct perf_event a = event();
 
     return perf_decode(&a, b->data, b->n, r, torn);
 }
@@ -340,7 +301,7 @@ static uint64_t read_in_order(struct fake *f, uint64_t first_ns)
 
     ring_look(&f->ring);
     for (; !ring_empty(&f->ring); n++) {
-        struct perf_event_attr a = attr();
+        struct perf_event a = event();
         struct feed_record r;
 
         assert_int_equal(ring_peek_time(&f->ring), first_ns + n);

@@ -25,7 +25,7 @@
 #define READY_TIMEOUT_MS    5000
 
 struct recording {
-    struct event_spec event;
+    struct event_list events;
     const char *path;
     char **command;
     FILE *to;
@@ -54,7 +54,8 @@ static int parse(struct recording *r, int argc, char **argv)
     }
     if (argc - optind < 2 || hz < 1 || hz > 100000 || stack_bytes < 8 || stack_bytes > EVENT_STACK_MAX)
         return -1;
-    r->event = event_cpu((uint32_t)hz, (uint32_t)stack_bytes & ~7U);
+    r->events =
+        (struct event_list){.spec = {event_cpu((uint32_t)hz, (uint32_t)stack_bytes & ~7U)}, .count = 1};
     r->path = argv[optind];
     r->command = argv + optind + 1;
     return 0;
@@ -66,9 +67,9 @@ static int arm_and_wait(const struct recording *r, int socket, struct err *e)
 {
     struct perf_armed armed;
     struct launch_message answer;
-    int fds[PERF_CPUS_MAX];
+    int fds[PERF_FDS_MAX];
 
-    if (perf_arm(&r->event, &armed, fds, e) < 0)
+    if (perf_arm(&r->events, &armed, fds, e) < 0)
         return -1;
     if (armed.cpus > LAUNCH_FDS_MAX)
         return err_set(e, E2BIG, "hand over %u events", armed.cpus);

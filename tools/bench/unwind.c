@@ -176,7 +176,7 @@ static int run(const struct recording *r, uint32_t passes, bool verbose, struct 
     struct libdwfl *libdwfl;
 
     printf("%u records, %u samples, stack copy %u bytes; libdwfl: process %u only\n", r->count, r->samples,
-           r->info.stack_bytes, pid);
+           r->info.event[0].stack_bytes, pid);
     print_head();
     bench_ours(ours, pid, passes, &our_walks);
     libdwfl = libdwfl_new(r, ours, pid, e);
