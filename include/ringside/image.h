@@ -39,7 +39,6 @@ struct image {
     uint8_t build_id[BUILD_ID_MAX];
     uint8_t build_id_bytes;
     uint32_t mappings; /* how many mappings show it now */
-    bool used;         /* stays known though nothing maps it: the profile's main binary */
     /* private to src/image: */
     int fd; /* -1: not open (any more) */
     uint8_t state;
@@ -109,9 +108,10 @@ const uint8_t *image_code(struct images *t, struct image *i, uint64_t elf_addr, 
 
 /*
  * After a period was exported, when no stack refers to any image: forgets images that no mapping shows and
- * that are not marked `used`, the least lately mapped first, until at most keep images of files remain.
- * Returns how many went; when not 0, rules handed out before are gone.
+ * that do not have the id `spared`, the least lately mapped first, until at most keep images of files remain.
+ * spared: of the profile's main binary, or 0. Returns how many went; when not 0, rules handed out before are
+ * gone.
  */
-uint32_t images_trim(struct images *t, uint32_t keep);
+uint32_t images_trim(struct images *t, uint32_t keep, uint32_t spared);
 
 #endif

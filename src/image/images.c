@@ -405,7 +405,7 @@ static int compare_last_use(const void *a, const void *b)
     return x->last_use < y->last_use ? -1 : x->last_use > y->last_use;
 }
 
-uint32_t images_trim(struct images *t, uint32_t keep)
+uint32_t images_trim(struct images *t, uint32_t keep, uint32_t spared)
 {
     struct image **idle;
     uint32_t n = 0, forgotten = 0;
@@ -414,7 +414,7 @@ uint32_t images_trim(struct images *t, uint32_t keep)
         return 0;
     idle = base_alloc(t->files * sizeof(struct image *));
     for (uint32_t id = t->overflow->id + 1; id < t->ids; id++)
-        if (t->image[id] && !t->image[id]->mappings && !t->image[id]->used)
+        if (t->image[id] && !t->image[id]->mappings && id != spared)
             idle[n++] = t->image[id];
     if (n)
         qsort(idle, n, sizeof(struct image *), compare_last_use);

@@ -97,7 +97,6 @@ static void note_main_image(struct worker *w, const struct feed_record *r)
     m = process_find_mapping(process_get(w->processes, r->pid), r->u.mmap.start);
     if (!m || m->image->kind != IMAGE_FILE)
         return;
-    m->image->used = true; /* for good: an id must not come to mean another file */
     w->main_image = m->image->id;
 }
 
@@ -177,7 +176,7 @@ static void period_finish(struct worker *w, bool last)
     stacks_clear(w->stacks);
     owners_clear(w);
     symbols_trim(w->symbols);
-    if (images_trim(w->images, IMAGES_KEPT))
+    if (images_trim(w->images, IMAGES_KEPT, w->main_image))
         worker_forget_code(w);
     period_begin(w, now_ns); /* what came during the export belongs to the next */
 }
