@@ -8,6 +8,7 @@
 struct value_reader {
     struct option_store *store;
     const char *at;
+    const char *comments; /* what begins one behind a bare value */
     struct err *e;
 };
 
@@ -72,14 +73,18 @@ static const char *take_quoted(struct value_reader *r)
     return out;
 }
 
+static bool begins_comment(const struct value_reader *r, const char *from, size_t n)
+{
+    return n && strchr(r->comments, from[n]) && (from[n - 1] == ' ' || from[n - 1] == '\t');
+}
+
 /* Up to a comment behind a blank, or to one of the bytes of stop. */
 static const char *take_bare(struct value_reader *r, const char *stop)
 {
     const char *from = r->at;
     size_t n = 0;
 
-    while (from[n] && !strchr(stop, from[n]) &&
-           !((from[n] == '#' || from[n] == ';') && n && (from[n - 1] == ' ' || from[n - 1] == '\t')))
+    while (from[n] && !strchr(stop, from[n]) && !begins_comment(r, from, n))
         n++;
     r->at = from + n;
     while (n && strchr(" \t\r", from[n - 1]))
@@ -126,8 +131,10 @@ static int take_array(struct value_reader *r, struct option_texts *out)
 int option_read_config_values(struct option_store *s, const struct option_row *row, const char *rest,
                               struct option_texts *out, struct err *e)
 {
-    struct value_reader r = {.store = s, .at = rest, .e = e};
+    struct value_reader r = {.store = s, .at = rest, .comments = "#;", .e = e};
 
+    if (row->type == OPTION_EVENTS) /* where a semicolon divides events */
+        r.comments = "#";
     skip_blanks(&r);
     if (*r.at == '[' && option_repeats(row)) {
         if (take_array(&r, out) < 0)

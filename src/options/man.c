@@ -141,6 +141,41 @@ static void print_variables(FILE *to)
     }
 }
 
+static void print_term(FILE *to, const char *term)
+{
+    fputs(".TP\n\\fB", to);
+    print_text(to, term);
+    fputs("\\fR\n", to);
+}
+
+static void print_events(FILE *to)
+{
+    fputs(".SH EVENTS\n", to);
+    print_line(to,
+               "An event is a name and perhaps KEY=VALUE pairs, divided by blanks or commas; events in one "
+               "text are divided by semicolons. Besides the names below there are tracepoints "
+               "(`sched:sched_switch`), probes (`uprobe:PATH:SYMBOL[+OFFSET]`, `uretprobe:`, "
+               "`kprobe:SYMBOL`, `kretprobe:`) and raw events of the processor (`rNNNN`). "
+               "`ringside -e help` tells what this machine has.");
+    for (size_t i = 0; i < event_table_rows; i++) {
+        print_term(to, event_table[i].name);
+        print_line(to, event_table[i].refused ? event_table[i].refused : event_table[i].what);
+    }
+    fputs(".SS Keys\n", to);
+    for (size_t i = 0; i < event_key_rows; i++) {
+        print_term(to, event_keys[i].name);
+        print_line(to, event_keys[i].what);
+    }
+    fputs(".SH PRESETS\n", to);
+    for (size_t i = 0; i < event_preset_rows; i++) {
+        const struct event_preset *preset = &event_presets[i];
+
+        print_term(to, preset->name);
+        print_sentence(to, preset->what);
+        print_sentence(to, preset->refused ? preset->refused : preset->cost);
+    }
+}
+
 static void print_files(FILE *to)
 {
     fputs(".TP\n\\fBringside.conf\\fR\n", to);
@@ -189,6 +224,8 @@ void options_print_man_page(FILE *to)
                "from the config file; `--show-config` tells what counts.");
     fputs(".SH OPTIONS\n", to);
     print_options(to);
+    if (!option_find("event", strlen("event")).row->later)
+        print_events(to);
     fputs(".SH ENVIRONMENT\n", to);
     print_variables(to);
     fputs(".SH FILES\n", to);

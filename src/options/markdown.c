@@ -1,7 +1,9 @@
 /*
  * markdown.c - docs/commands.md, made from the table
  */
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "help.h"
 
@@ -68,6 +70,46 @@ static void print_examples(FILE *to)
         fprintf(to, "| `%s` | %s |\n", option_examples[i].command, option_examples[i].what);
 }
 
+/* ---- events ---- */
+
+static void print_events(FILE *to)
+{
+    fputs(
+        "\n## Events\n\n"
+        "An event is a name and perhaps `KEY=VALUE` pairs, divided by blanks or commas: `-e 'sCPU "
+        "freq=199'`. "
+        "Besides the names below there are tracepoints (`sched:sched_switch`), probes "
+        "(`uprobe:PATH:SYMBOL[+OFFSET]`, `uretprobe:`, `kprobe:SYMBOL`, `kretprobe:`) and raw events of the "
+        "processor (`rNNNN`). `ringside -e help` tells what this machine has.\n\n"
+        "| name | what it counts | rate unless given |\n|---|---|---|\n",
+        to);
+    for (size_t i = 0; i < event_table_rows; i++) {
+        const struct event_row *row = &event_table[i];
+
+        fprintf(to, "| `%s` | %s | ", row->name, row->what);
+        if (row->refused)
+            fprintf(to, "%s |\n", row->refused);
+        else if (row->frequency_hz)
+            fprintf(to, "%u a second |\n", row->frequency_hz);
+        else
+            fprintf(to, "every %" PRIu64 " |\n", row->period);
+    }
+    fputs("\n| key | short | what it says |\n|---|---|---|\n", to);
+    for (size_t i = 0; i < event_key_rows; i++)
+        fprintf(to, "| `%s` | `%s` | %s |\n", event_keys[i].name, event_keys[i].aliases, event_keys[i].what);
+}
+
+static void print_presets(FILE *to)
+{
+    fputs("\n## Presets\n\n| preset | events | what for | what it costs |\n|---|---|---|---|\n", to);
+    for (size_t i = 0; i < event_preset_rows; i++) {
+        const struct event_preset *preset = &event_presets[i];
+
+        fprintf(to, "| `%s` | `%s` | %s | %s |\n", preset->name, preset->events, preset->what,
+                preset->refused ? preset->refused : preset->cost);
+    }
+}
+
 static void print_introduction(FILE *to)
 {
     fprintf(
@@ -122,6 +164,10 @@ void options_print_commands_page(FILE *to)
                 fprintf(to, "%s\n", row->more);
             print_details(to, row);
         }
+    }
+    if (!option_find("event", strlen("event")).row->later) {
+        print_events(to);
+        print_presets(to);
     }
     print_examples(to);
     print_exit_statuses(to);

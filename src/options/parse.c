@@ -141,6 +141,22 @@ static bool asks_for_events(const struct options *o)
     return false;
 }
 
+/*
+ * What events leave open. An event that is taken each time it happens is not made one that is sampled at a
+ * rate, and 99 by default is not right for all of the others: the table of events knows better.
+ */
+static void fill_in(struct options *o)
+{
+    for (uint32_t i = 0; i < o->events.count; i++) {
+        struct event_spec *spec = &o->events.spec[i];
+
+        if (!spec->rate_given && spec->frequency_hz && was_given(o, "frequency"))
+            event_set_frequency(spec, o->frequency_hz);
+        if (!spec->stack_bytes)
+            spec->stack_bytes = o->stack_bytes;
+    }
+}
+
 static int make_events(struct options *o, struct err *e)
 {
     const struct option_given *given = option_given(o->store, row_of("event"));
@@ -153,14 +169,7 @@ static int make_events(struct options *o, struct err *e)
         return err_wrap(e, "%s", given_as(o, "preset", name, sizeof(name)));
     if (!o->events.count && event_preset_add(&o->events, "default", e) < 0)
         return -1;
-    for (uint32_t i = 0; i < o->events.count; i++) {
-        struct event_spec *spec = &o->events.spec[i];
-
-        if (!spec->rate_given && spec->kind == EVENT_SOFTWARE && spec->period && spec->frequency_hz)
-            event_set_frequency(spec, o->frequency_hz);
-        if (!spec->stack_bytes)
-            spec->stack_bytes = o->stack_bytes;
-    }
+    fill_in(o);
     return 0;
 }
 

@@ -80,11 +80,13 @@ const struct option_row option_table[] = {
     {.name = "preset", .argument = "NAME", .type = OPTION_TEXT, .group = GROUP_SAMPLING,
      .variable = {NAMED("DD_PROFILING_NATIVE_PRESET")}, .later = "choosing events",
      .note = "default", .example = "cpu_only", AT(preset),
+     .words = "default cpu_only faults sched io",
      .help = "a set of events that go together", .more = "Events given as well are sampled as well."},
     {.name = "frequency", .argument = "HZ", .type = OPTION_COUNT, .group = GROUP_SAMPLING, .min = 1, .max = 10000,
      .default_varies = true, .fallback = "99", .example = "199", AT(frequency_hz),
      .help = "samples per second of CPU time",
-     .more = "For events that name no rate of their own; not given, some events have another default. "
+     .more = "For events that are sampled at a rate and name none of their own; not given, some events have another "
+             "default. "
              "Each sample costs the target 10 to 20 us in a virtual machine and a fraction of that on bare metal."},
     {.name = "stack-sample-size", .argument = "BYTES", .type = OPTION_COUNT, .group = GROUP_SAMPLING,
      .also = {NAMED("sample-stack-user")}, .variable = {NAMED("DD_PROFILING_SAMPLE_STACK_USER")}, .min = 1024,

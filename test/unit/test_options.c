@@ -365,3 +365,15 @@ TEST(options__the_place_of_a_mistake_is_marked)
     refuse("--frequncy=10|c", "", "\n  --frequncy\n  ^~~~~~~~~~", NULL);
     refuse("-hx|c", "", "\n  -hx\n    ^", NULL);
 }
+
+TEST(options__events_are_made_of_presets_texts_and_rates)
+{
+    parse("c");
+    assert_int_equal(options.events.count, 1);
+    assert_string_equal(options.events.spec[0].name, "sCPU");
+    assert_int_equal(options.events.spec[0].frequency_hz, 99);
+    assert_int_equal(options.events.spec[0].stack_bytes, 32768);
+    parse("--frequency=7|--stack-sample-size=1024|c");
+    assert_int_equal(options.events.spec[0].frequency_hz, 7);
+    assert_int_equal(options.events.spec[0].stack_bytes, 1024);
+}

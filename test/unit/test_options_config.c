@@ -60,6 +60,14 @@ TEST(options_config__what_is_wrong_is_told_with_file_and_line)
     refuse_config("command_line=[\"x\"]", "ringside.conf:1", "command line");
 }
 
+TEST(options_config__a_semicolon_behind_a_blank_is_a_comment_but_among_events)
+{
+    assert_int_equal(parse_config("service = a ; b"), 0);
+    assert_string_equal(options.service, "a");
+    parse_config("event = sCPU ; nosuch"); /* refused for one reason or the other, not cut to sCPU */
+    assert_true(strstr(error.text, "nosuch") || strstr(error.text, "not in this build"));
+}
+
 TEST(options_config__lines_and_files_have_a_limit)
 {
     FREE_PTR char *text = base_alloc(70000);

@@ -132,7 +132,7 @@ TEST(options_layers__every_shared_variable_says_the_same_or_is_noted)
 TEST(options_layers__every_line_of_a_file_says_the_same_as_the_flag)
 {
     static const char *const spellings[] = {"%s = %s", "%s=\"%s\" # remark", "  %s : '%s' ; remark\r",
-                                            "%s = %s ; remark"};
+                                            "%s = %s # remark"};
 
     FOR_EACH_ROW(f)
     {
@@ -216,6 +216,10 @@ static const char *contrary(const struct option_facts *f)
         return strcmp(f->sample, "no") == 0 ? "yes" : "no";
     if (f->fallback)
         return f->fallback;
+    if (strcmp(f->name, "event") == 0)
+        return "sPF freq=7";
+    if (strcmp(f->name, "preset") == 0)
+        return "faults";
     return strcmp(f->name, "cpu-affinity") == 0 ? "1" : "other:1";
 }
 
