@@ -4,6 +4,8 @@
 #ifndef RINGSIDE_SUPERVISOR_H
 #define RINGSIDE_SUPERVISOR_H
 
+#include <stdio.h>
+
 struct options;
 
 /* Exit status where nothing is started because what was asked for makes no sense. */
@@ -15,5 +17,8 @@ struct options;
  * an unusable output, 126 or 127 for exec failures.
  */
 int supervisor_run(const struct options *options, const char *version);
+
+/* -e help: what this machine offers, for this user, and why it refuses the rest. */
+void supervisor_list_events(FILE *to);
 
 #endif

@@ -50,8 +50,10 @@ static int start_log(const struct options *o, struct err *e)
 
 static int run(const struct options *o, struct err *e)
 {
-    if (o->list_events)
-        return err_set(e, 0, "option --event: not in this build: listing events");
+    if (o->list_events) {
+        supervisor_list_events(stdout);
+        return fflush(stdout) == EOF ? err_set(e, errno, "list the events") : 0;
+    }
     if (print_configuration(o, e) < 0)
         return -1;
     if (!o->command[0])

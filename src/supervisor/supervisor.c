@@ -199,6 +199,11 @@ static int check_output(const struct options *o, struct err *e)
     return 0;
 }
 
+void supervisor_list_events(FILE *to)
+{
+    perf_list_events(perf_this_machine(), to);
+}
+
 int supervisor_run(const struct options *o, const char *version)
 {
     struct other_side other = {.socket = -1};
