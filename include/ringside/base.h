@@ -95,6 +95,12 @@ void log_write(struct log_site *site, enum level level, const char *topic, const
 #define log_info(topic, ...)  LOG_AT(LEVEL_INFO, topic, __VA_ARGS__)  /* once per change of state */
 #define log_debug(topic, ...) LOG_AT(LEVEL_DEBUG, topic, __VA_ARGS__)
 
+/*
+ * Lines that were asked for, to where messages go: whatever their level, as they are, as many as there are.
+ * text ends with a newline.
+ */
+void log_lines(const char *text, size_t n);
+
 /* ---- memory and cleanup ---- */
 
 /* malloc/calloc/realloc/strdup that end the process with a message when there is no memory. */

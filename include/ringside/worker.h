@@ -7,6 +7,7 @@
 #ifndef RINGSIDE_WORKER_H
 #define RINGSIDE_WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -16,7 +17,13 @@ struct stats;
 
 struct worker_config {
     const char *service;
-    const char *version;    /* of Ringside, for the profile's comments */
+    const char *version; /* of Ringside, for the profile's comments */
+    /* Texts that nobody gave are NULL. */
+    const char *environment, *service_version, *runtime_id;
+    const char *const *tags;
+    uint32_t tag_count;
+    uint32_t processes_max; /* at once; 0: as many as there is room for */
+    bool show_samples;
     uint32_t period_s;      /* one profile each; 0: a single one at the end */
     pid_t root_pid;         /* first process of the target; 0 in a replay */
     uint64_t root_clock_ns; /* its process clock when profiling began */

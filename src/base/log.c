@@ -100,6 +100,19 @@ static void put_line(enum level level, const char *line, size_t n)
         return;
 }
 
+void log_lines(const char *text, size_t n)
+{
+    const char *end = text + n, *newline;
+
+    if (sink.mode == LOG_MODE_DISABLED)
+        return;
+    for (; sink.mode == LOG_MODE_SYSLOG && (newline = memchr(text, '\n', (size_t)(end - text)));
+         text = newline + 1)
+        put_line(LEVEL_INFO, text, (size_t)(newline + 1 - text));
+    if (text < end)
+        put_line(LEVEL_INFO, text, (size_t)(end - text));
+}
+
 void log_write(struct log_site *site, enum level level, const char *topic, const char *fmt, ...)
 {
     static const char *const names[] = {"error", "warning", "info", "debug"};

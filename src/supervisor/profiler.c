@@ -150,6 +150,13 @@ static int run_worker(struct profiler *p, const char *version, struct stats *sta
     struct worker_config config = {
         .service = o->service,
         .version = version,
+        .environment = o->environment,
+        .service_version = o->service_version,
+        .runtime_id = o->runtime_id,
+        .tags = o->tags.at,
+        .tag_count = o->tags.count,
+        .processes_max = (uint32_t)MAX_OF(o->maximum_pids, 0),
+        .show_samples = o->show_samples,
         .root_pid = p->hello.pid,
         .root_clock_ns = clock_process_cpu_ns(p->hello.pid),
         .charged_ns = &p->charged_ns,

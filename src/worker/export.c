@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "ringside/pprof.h"
 #include "ringside/profile.h"
@@ -200,15 +199,15 @@ struct found {
  * address. */
 static void find_unnamed(struct export *x, struct image *image, uint64_t addr, struct found *f)
 {
-    const struct elf_file *elf = NULL;
+    const struct elf_file *elf = image->kind == IMAGE_KERNEL ? NULL : image_elf(x->w->images, image);
     uint64_t start = addr;
     char text[320];
 
     f->end = 0;
-    if (image->kind != IMAGE_KERNEL && image_function(x->w->images, image, addr, &start, &f->end))
-        elf = image_elf(x->w->images, image);
+    if (elf)
+        image_function(x->w->images, image, addr, &start, &f->end);
     /* A stripped program still says where it begins; all stacks then have the root people know. */
-    if (elf && elf->entry && elf->entry == start)
+    if (elf && elf->entry && (elf->entry == start || is_entry(elf, addr)))
         snprintf(text, sizeof(text), "_start");
     else
         snprintf(text, sizeof(text), "%.256s+0x%llx", base_name(image->path), (unsigned long long)start);
@@ -355,69 +354,6 @@ static void export_samples(struct export *x)
     }
 }
 
-/* ---- what is needed to trust it ---- */
-
-static uint64_t counted(const struct worker *w, enum stats_id id)
-{
-    return stats_get(w->stats, id) - w->before.value[id];
-}
-
-static double share(uint64_t part, uint64_t whole)
-{
-    return whole ? 100.0 * (double)part / (double)whole : 0.0;
-}
-
-static void add_event_comment(struct profile *p, const struct feed_info *info, uint32_t i)
-{
-    const struct feed_event *event = &info->event[i];
-    char rate[24] = "";
-
-    if (i == info->cpu_event)
-        snprintf(rate, sizeof(rate), "%u Hz, ", info->frequency_hz);
-    profile_add_comment(p, "event: %s, %sstack copy %u bytes, ring %u KiB on each of %u CPUs", event->name,
-                        rate, event->stack_bytes, info->ring_bytes >> 10, info->cpus);
-}
-
-static void add_comments(struct export *x, uint64_t duration_ns)
-{
-    struct worker *w = x->w;
-    struct profile *p = &x->profile;
-    uint64_t samples = counted(w, STATS_SAMPLES);
-    uint64_t incomplete = counted(w, STATS_STACKS_NO_ROW) + counted(w, STATS_STACKS_BAD_STATE) +
-                          counted(w, STATS_STACKS_NO_PROGRESS);
-    struct stats_self self;
-    struct utsname uts;
-
-    profile_add_comment(p, "ringside %s", w->config->version);
-    profile_add_comment(p, "service: %s", w->config->service);
-    for (uint32_t i = 0; i < w->feed->info.events; i++)
-        add_event_comment(p, &w->feed->info, i);
-    profile_add_comment(p, "kernel mode: %s", w->feed->info.event[0].kernel ? "sampled" : "not permitted");
-    if (uname(&uts) == 0)
-        profile_add_comment(p, "kernel: %s %s %s", uts.sysname, uts.release, uts.machine);
-    profile_add_comment(
-        p, "samples: %llu, lost: %llu, records lost: %llu, late: %llu, torn: %llu, throttled: %llu",
-        (unsigned long long)samples, (unsigned long long)counted(w, STATS_SAMPLES_LOST),
-        (unsigned long long)counted(w, STATS_RECORDS_LOST),
-        (unsigned long long)counted(w, STATS_RECORDS_LATE),
-        (unsigned long long)counted(w, STATS_RECORDS_TORN), (unsigned long long)counted(w, STATS_THROTTLED));
-    profile_add_comment(
-        p,
-        "stacks: complete %.2f %%, truncated %.2f %%, incomplete %.2f %%, completed from earlier samples "
-        "%.2f %%",
-        share(samples - MIN_OF(samples, incomplete + counted(w, STATS_STACKS_TRUNCATED) +
-                                            counted(w, STATS_STACKS_TOO_DEEP)),
-              samples),
-        share(counted(w, STATS_STACKS_TRUNCATED) + counted(w, STATS_STACKS_TOO_DEEP), samples),
-        share(incomplete, samples), share(counted(w, STATS_STACKS_SPLICED), samples));
-    stats_self(&self);
-    profile_add_comment(p, "profiler: %.3f ms CPU in %.3f s, peak memory %.1f MiB, wake-ups %llu",
-                        (double)(self.cpu_ns - w->self_cpu_before_ns) / 1e6, (double)duration_ns / 1e9,
-                        (double)self.peak_rss_bytes / 1048576.0,
-                        (unsigned long long)counted(w, STATS_WAKEUPS));
-    w->self_cpu_before_ns = self.cpu_ns;
-}
-
 static int fill(void *ctx, const struct byte_out *out, struct err *e)
 {
     struct export *x = ctx;
@@ -474,7 +410,9 @@ int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns)
     export_main_binary(&x);
     export_locations(&x);
     export_samples(&x);
-    add_comments(&x, duration_ns);
+    add_comments(w, &x.profile, duration_ns);
+    if (w->config->show_samples)
+        show_samples(&x.profile);
     result = deliver(&x);
     profile_release(&x.profile);
     words_release(&x.distinct);

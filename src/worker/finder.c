@@ -17,10 +17,6 @@
 
 #define PC_CACHE_ENTRIES 8192
 
-/* An ELF entry point and what follows it until its first call returns: where code without CFI ends a stack.
- */
-#define ENTRY_BYTES 64
-
 static struct pc_entry *cache_slot(struct finder *f, uint64_t addr, uint32_t epoch)
 {
     uint64_t h = (addr ^ (uint64_t)epoch * 0x9e3779b1U) * 0x9e3779b97f4a7c15ULL;
@@ -53,7 +49,7 @@ static void resolve(struct finder *f, uint64_t addr, struct pc_entry *entry)
     entry->where = word_of(m->image->id, elf_addr);
     entry->rule = image_rule(f->images, m->image, elf_addr);
     elf = image_elf(f->images, m->image);
-    entry->entry = elf && elf_addr - elf->entry < ENTRY_BYTES;
+    entry->entry = elf && is_entry(elf, elf_addr);
 }
 
 static void find_site(void *ctx, uint64_t addr, struct unwind_site *out)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ringside/elfio.h"
 #include "ringside/unwind.h"
 
 struct images;
@@ -31,6 +32,13 @@ struct finder {
     struct pc_entry *cache;  /* direct-mapped */
     struct process *process; /* whose addresses are asked for */
 };
+
+/* At an ELF file's entry point or in what follows it until its first call returns: where code without CFI
+ * ends a stack. */
+static inline bool is_entry(const struct elf_file *elf, uint64_t elf_addr)
+{
+    return elf->entry && elf_addr - elf->entry < 64;
+}
 
 /* images and stats are borrowed. */
 void finder_init(struct finder *f, struct images *images, struct stats *stats);

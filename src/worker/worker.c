@@ -37,6 +37,8 @@ static void worker_init(struct worker *w, const struct worker_config *config, st
         .config = config, .feed = feed, .stats = config->stats, .root_pid = (uint32_t)config->root_pid};
     elf_guard_install();
     w->images = images_new(&image_limits, w->stats);
+    if (config->processes_max)
+        limits.processes = MIN_OF(limits.processes, config->processes_max);
     limits.live = config->root_pid != 0; /* a recording's processes are not those of this machine */
     w->processes = processes_new(&limits, w->images, w->stats);
     w->symbols = symbols_new(&symbols_config, w->images, w->stats);

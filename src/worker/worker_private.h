@@ -5,7 +5,7 @@
  *   sample.c   a sample to frame words (with finder.c and splice.c)
  *   owner.c    whom a stack belongs to: the label sets of a period
  *   account.c  CPU time that was not sampled
- *   export.c   the period's counts to a finished profile (with words.c)
+ *   export.c   the period's counts to a finished profile (with words.c, comments.c and show.c)
  */
 #ifndef RINGSIDE_WORKER_PRIVATE_H
 #define RINGSIDE_WORKER_PRIVATE_H
@@ -28,6 +28,8 @@
 
 /* Kernel and user frames of one sample, and the mark at the root. */
 #define WORKER_FRAMES_MAX (UNWIND_MAX_FRAMES + 256)
+
+struct profile;
 
 struct owner {
     uint32_t pid, tid;                  /* 0: no label */
@@ -113,6 +115,12 @@ void account_task_time(struct worker *w, const struct feed_record *r);
 void account_ended_tasks(struct worker *w, uint64_t before_ns);
 /* The same for what lives; at the end of the run also for what nobody reported. */
 void account_period_end(struct worker *w, bool last);
+
+/* comments.c */
+void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns);
+
+/* show.c */
+void show_samples(const struct profile *p);
 
 /* export.c */
 int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns);

@@ -1,0 +1,93 @@
+/*
+ * comments.c - what a reader needs to trust a profile: whose it is, how it was taken, what was lost, what it
+ * cost
+ */
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "ringside/profile.h"
+
+#include "worker_private.h"
+
+static uint64_t counted(const struct worker *w, enum stats_id id)
+{
+    return stats_get(w->stats, id) - w->before.value[id];
+}
+
+static double share(uint64_t part, uint64_t whole)
+{
+    return whole ? 100.0 * (double)part / (double)whole : 0.0;
+}
+
+static void add_event_comment(struct profile *p, const struct feed_info *info, uint32_t i)
+{
+    const struct feed_event *event = &info->event[i];
+    char rate[24] = "";
+
+    if (i == info->cpu_event)
+        snprintf(rate, sizeof(rate), "%u Hz, ", info->frequency_hz);
+    profile_add_comment(p, "event: %s, %sstack copy %u bytes, ring %u KiB on each of %u CPUs", event->name,
+                        rate, event->stack_bytes, info->ring_bytes >> 10, info->cpus);
+}
+
+static void add_if_given(struct profile *p, const char *what, const char *text)
+{
+    if (text)
+        profile_add_comment(p, "%s: %s", what, text);
+}
+
+static void add_identity(struct profile *p, const struct worker_config *config)
+{
+    profile_add_comment(p, "ringside %s", config->version);
+    profile_add_comment(p, "service: %s", config->service);
+    add_if_given(p, "environment", config->environment);
+    add_if_given(p, "version", config->service_version);
+    add_if_given(p, "runtime id", config->runtime_id);
+    for (uint32_t i = 0; i < config->tag_count; i++)
+        add_if_given(p, "tag", config->tags[i]);
+}
+
+static void add_capture(struct profile *p, const struct feed_info *info)
+{
+    const struct feed_event *main_event =
+        &info->event[info->cpu_event == FEED_NO_EVENT ? 0 : info->cpu_event];
+    struct utsname uts;
+
+    for (uint32_t i = 0; i < info->events; i++)
+        add_event_comment(p, info, i);
+    profile_add_comment(p, "kernel mode: %s", main_event->kernel ? "sampled" : "not permitted");
+    if (uname(&uts) == 0)
+        profile_add_comment(p, "kernel: %s %s %s", uts.sysname, uts.release, uts.machine);
+}
+
+void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns)
+{
+    uint64_t samples = counted(w, STATS_SAMPLES);
+    uint64_t incomplete = counted(w, STATS_STACKS_NO_ROW) + counted(w, STATS_STACKS_BAD_STATE) +
+                          counted(w, STATS_STACKS_NO_PROGRESS);
+    struct stats_self self;
+
+    add_identity(p, w->config);
+    add_capture(p, &w->feed->info);
+    profile_add_comment(
+        p, "samples: %llu, lost: %llu, records lost: %llu, late: %llu, torn: %llu, throttled: %llu",
+        (unsigned long long)samples, (unsigned long long)counted(w, STATS_SAMPLES_LOST),
+        (unsigned long long)counted(w, STATS_RECORDS_LOST),
+        (unsigned long long)counted(w, STATS_RECORDS_LATE),
+        (unsigned long long)counted(w, STATS_RECORDS_TORN), (unsigned long long)counted(w, STATS_THROTTLED));
+    profile_add_comment(
+        p,
+        "stacks: complete %.2f %%, truncated %.2f %%, incomplete %.2f %%, completed from earlier samples "
+        "%.2f %%",
+        share(samples - MIN_OF(samples, incomplete + counted(w, STATS_STACKS_TRUNCATED) +
+                                            counted(w, STATS_STACKS_TOO_DEEP)),
+              samples),
+        share(counted(w, STATS_STACKS_TRUNCATED) + counted(w, STATS_STACKS_TOO_DEEP), samples),
+        share(incomplete, samples), share(counted(w, STATS_STACKS_SPLICED), samples));
+    stats_self(&self);
+    profile_add_comment(p, "profiler: %.3f ms CPU in %.3f s, peak memory %.1f MiB, wake-ups %llu",
+                        (double)(self.cpu_ns - w->self_cpu_before_ns) / 1e6, (double)duration_ns / 1e9,
+                        (double)self.peak_rss_bytes / 1048576.0,
+                        (unsigned long long)counted(w, STATS_WAKEUPS));
+    w->self_cpu_before_ns = self.cpu_ns;
+}
