@@ -32,6 +32,8 @@ _ringside()
     -V | --service-version) return ;;
     -T | --tags) return ;;
     --runtime-id) return ;;
+    -e | --event) return ;;
+    --preset) COMPREPLY=($(compgen -W 'default cpu_only faults sched io' -- "$cur")); return ;;
     --frequency) return ;;
     --stack-sample-size) return ;;
     --maximum-pids) return ;;
@@ -52,6 +54,8 @@ _ringside()
         --service-version
         --tags
         --runtime-id
+        --event
+        --preset
         --frequency
         --stack-sample-size
         --maximum-pids
@@ -68,6 +72,8 @@ _ringside()
         --capture-config
         --log-level
         --log-mode
+        --show-samples
+        --no-show-samples
         --help
         --help-all
         --version

@@ -73,12 +73,12 @@ const struct option_row option_table[] = {
 
     /* ---- sampling ---- */
     {.name = "event", .letter = 'e', .argument = "EVENT", .type = OPTION_EVENTS, .group = GROUP_SAMPLING,
-     .variable = {NAMED("DD_PROFILING_NATIVE_EVENTS")}, .later = "choosing events",
+     .variable = {NAMED("DD_PROFILING_NATIVE_EVENTS")}, 
      .note = "those of --preset, or sCPU at --frequency",
      .example = "sCPU freq=199", AT(event_texts), .help = "what to sample; may be repeated; -e help lists events",
      .more = "Several events in one text are divided by `;`."},
     {.name = "preset", .argument = "NAME", .type = OPTION_TEXT, .group = GROUP_SAMPLING,
-     .variable = {NAMED("DD_PROFILING_NATIVE_PRESET")}, .later = "choosing events",
+     .variable = {NAMED("DD_PROFILING_NATIVE_PRESET")}, 
      .note = "default", .example = "cpu_only", AT(preset),
      .words = "default cpu_only faults sched io",
      .help = "a set of events that go together", .more = "Events given as well are sampled as well."},
@@ -173,7 +173,7 @@ const struct option_row option_table[] = {
      AT(log_mode), .words = "stdout stderr syslog disabled",
      .help = "stderr, stdout, syslog, disabled, or a file", .more = "A file is appended to."},
     {.name = "show-samples", .type = OPTION_SWITCH, .group = GROUP_MESSAGES,
-     .variable = {NAMED("DD_PROFILING_SHOW_SAMPLES")}, .rare = true, .later = "showing samples as text",
+     .variable = {NAMED("DD_PROFILING_SHOW_SAMPLES")}, .rare = true, 
      .fallback = "no", AT(show_samples), .help = "show the stack of each sample as text"},
     {.name = "internal-stats", .letter = 'b', .argument = "SOCKET", .type = OPTION_TEXT, .group = GROUP_MESSAGES,
      .variable = {NAMED("DD_PROFILING_INTERNAL_STATS")}, .rare = true, .is_path = true,
