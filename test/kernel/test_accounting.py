@@ -5,8 +5,8 @@ import signal
 import textwrap
 import time
 
-from harness import (ENDED_WITHIN_A_PERIOD, KERNEL_NOT_PERMITTED, KernelTest, Profile, each_user, fixture, main, new_folder, paranoid,
-                     profile_run, profilers, python3, require_tool, ringside, run, stat_fields, status_number,
+from harness import (ENDED_WITHIN_A_PERIOD, IS_ROOT, KERNEL_NOT_PERMITTED, KernelTest, Profile, each_user, fixture, main,
+                     new_folder, paranoid, profile_run, profilers, python3, require_tool, ringside, run, stat_fields, status_number,
                      wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 
@@ -36,16 +36,17 @@ class Rings(KernelTest):
         self.assertLess(profile.comment_number("lost"), 0.01 * profile.comment_number("samples"), profile.comments)
         self.assertGreater(profile.count(), 0.9 * 3999 * result.user_s)
 
-    @each_user
-    def test_nothing_is_lost_while_a_profile_takes_long_to_write(self, user):
-        """Rings last a quarter of a second at this rate, and every profile takes twice that to get its name."""
-        folder = new_folder(user) / "profiles"
-        run([require_tool("strace", "strace"), "-f", "-o", "/dev/null", "--seccomp-bpf", "-e", "inject=renameat2:delay_enter=500ms", ringside(),
-             "--wait", "--frequency", "499", "-u", "1", "-O", f"{folder}/", fixture("threads"), "2", "3000"], user)
+    def test_nothing_is_lost_while_a_profile_takes_long_to_write(self):
+        """Rings last half a second at this rate (the most that any do), and every profile takes twice that to get its name."""
+        folder = new_folder() / "profiles"
+        slow = [require_tool("strace", "strace"), "-f", "-o", "/dev/null", "--seccomp-bpf", "-e", "trace=renameat2",
+                "-e", "inject=renameat2:delay_enter=1s"]
+        nice = ["--nice", "-20"] if IS_ROOT else []  # what else runs here must not keep the profiler from its turn
+        run([*slow, ringside(), *nice, "--wait", "--frequency", "260", "-u", "1", "-O", f"{folder}/", fixture("threads"), "2", "4000"])
         profile = Profile(*sorted(folder.iterdir()))
         self.assertGreaterEqual(len(profile.files), 3)
         self.assertEqual(profile.comment_number("lost"), 0, profile.comments)  # of samples and of any records
-        self.assertAlmostEqual(profile.total_s(), 6, delta=0.2, msg=profile.top())
+        self.assertAlmostEqual(profile.total_s(), 8, delta=0.3, msg=profile.top())
 
 
 class Idle(KernelTest):
