@@ -62,6 +62,12 @@ int launch_peek(int socket, enum launch_kind *kind, int timeout_ms, struct err *
 /* A pair of connected sockets that keep message boundaries, both close-on-exec. */
 int launch_socketpair(int pair[2], struct err *e);
 
+/* Descriptors are one for each event and CPU, more than the usual soft limit on a large host. The limit
+ * before is in *before, for launch_restore_files(): the command must not see another. */
+struct rlimit;
+void launch_allow_files(struct rlimit *before);
+void launch_restore_files(const struct rlimit *before);
+
 /* A detached process on its way: the go-between that forks it still has to be collected. */
 struct launch_detached {
     pid_t go_between;

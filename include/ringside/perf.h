@@ -17,7 +17,7 @@
 struct err;
 struct stats;
 
-#define PERF_CPUS_MAX 1024
+#define PERF_CPUS_MAX 8192 /* the most a kernel can be built for */
 
 /* What a sample counts for. */
 struct perf_weight {
@@ -49,7 +49,7 @@ static inline size_t perf_armed_bytes(const struct perf_armed *a)
     return offsetof(struct perf_armed, event) + a->events * sizeof(a->event[0]);
 }
 
-#define PERF_FDS_MAX 4096 /* events times CPUs */
+#define PERF_FDS_MAX 16384 /* events times CPUs */
 
 /*
  * Opens the events on the calling process for each CPU it may run on, inherited by all it starts, counting

@@ -9,12 +9,30 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
+
+void launch_allow_files(struct rlimit *before)
+{
+    struct rlimit most;
+
+    if (getrlimit(RLIMIT_NOFILE, before) < 0)
+        *before = (struct rlimit){.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    most = (struct rlimit){.rlim_cur = before->rlim_max, .rlim_max = before->rlim_max};
+    if (before->rlim_cur < before->rlim_max)
+        setrlimit(RLIMIT_NOFILE, &most);
+}
+
+void launch_restore_files(const struct rlimit *before)
+{
+    if (before->rlim_cur < before->rlim_max)
+        setrlimit(RLIMIT_NOFILE, before);
+}
 
 /* Reports through exit status whether the grandchild exists. */
 static void fork_again_and_leave(void)

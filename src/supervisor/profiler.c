@@ -7,6 +7,7 @@
 #include "profiler.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -60,13 +61,25 @@ static void hide_command(struct profiler *p, struct options *mine)
     p->options = mine;
 }
 
+/* Where memory runs out, the profiler is to be killed before the service is (proc(5), oom_score_adj). */
+static void go_first_without_memory(void)
+{
+    CLOSE_FD int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, "1000", 4) != 4)
+        log_debug(supervisor, "oom_score_adj: %s", strerror(errno));
+}
+
 /* Nothing of the target's surroundings stays in use: its terminal, pipes, listening sockets, folder. */
 static void leave_targets_world(struct profiler *p)
 {
     int keep[2] = {p->socket, log_keep_fd()};
+    struct rlimit files;
 
     launch_close_others(keep, keep[1] < 0 ? 1 : 2);
+    launch_allow_files(&files);
     prctl(PR_SET_NAME, "ringside");
+    go_first_without_memory();
     if (p->options->nice && setpriority(PRIO_PROCESS, 0, p->options->nice) < 0)
         log_warn(supervisor, "nice %d: %s", p->options->nice, strerror(errno));
     if (p->options->cpu_affinity_set &&

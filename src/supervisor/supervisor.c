@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,20 +78,20 @@ static void hand_over(const struct options *o, struct other_side *other)
 {
     struct hello hello = {.pid = getpid()};
     int fds[PERF_FDS_MAX];
+    struct rlimit files;
     struct err e = {0};
 
+    launch_allow_files(&files);
     if (perf_arm(&o->events, &hello.armed, fds, &e) < 0) {
         log_error(supervisor, "profiling is off: %s", e.text);
         launch_say(other->socket, LAUNCH_NO_EVENTS);
-        settle(other, NULL);
-        return;
-    }
-    if (send_rings(other->socket, &hello, fds, &e) < 0 || settle(other, &e) < 0 ||
-        await_ready(other->socket, o->start_timeout_ms, &e) < 0)
+    } else if (send_rings(other->socket, &hello, fds, &e) < 0 || settle(other, &e) < 0 ||
+               await_ready(other->socket, o->start_timeout_ms, &e) < 0)
         log_warn(supervisor, "the command starts without waiting for the profiler: %s", e.text);
     settle(other, NULL);
     for (uint32_t i = 0; i < hello_fds(&hello); i++)
         close(fds[i]);
+    launch_restore_files(&files);
 }
 
 static int become_command(const struct options *o, struct other_side *other)

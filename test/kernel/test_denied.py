@@ -43,6 +43,18 @@ class Descriptors(KernelTest):
                     self.assertEqual(len(result.err.splitlines()), 0 if output.exists() else 1, result)
 
 
+    @each_user
+    def test_soft_limit_does_not_matter_and_stays_the_command_s(self, user):
+        output = new_folder(user) / "cpu.pb.gz"
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        # Each event needs a descriptor for each processor, so these alone are more than the limit.
+        events = ";".join(["sCPU", "sPF", "sPFMAJ", "sPFMIN", "sALGN", "sEMU", "sDUM"])
+        result = run([ringside(), "-e", events, "-O", output, "sh", "-c", "ulimit -Sn"], user,
+                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (8, hard)))
+        self.assertEqual((result.status, result.out, result.err), (0, "8\n", ""), result)
+        self.assertTrue(output.exists())
+
+
 class MemoryLock(KernelTest):
     def test_small_limit_means_small_rings(self):
         require("perf", can_profile(ORDINARY), "an ordinary user may not profile here")

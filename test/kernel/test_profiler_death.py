@@ -16,6 +16,8 @@ WORKS_UNTIL = textwrap.dedent("""
     print("up", flush=True)
     while not os.path.exists(sys.argv[1]):
         sum(range(1000))
+        if not os.path.isdir(os.path.dirname(sys.argv[1])):
+            sys.exit("the test has gone")
     print("unharmed", flush=True)
     sys.exit(3)
 """)

@@ -2,6 +2,7 @@
 """What the target sees: the same as without ringside."""
 import json
 import os
+import pathlib
 import re
 import select
 import signal
@@ -101,6 +102,7 @@ class View(KernelTest):
             self.assertEqual(os.readlink(f"/proc/{pid}/fd/0"), "/dev/null")
             self.assertEqual(os.readlink(f"/proc/{pid}/fd/1"), "/dev/null")
             self.assertEqual(os.readlink(f"/proc/{pid}/cwd"), "/", "keeps no folder of the target's busy")
+            self.assertEqual(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text(), "1000\n", "is killed before the target")
         command.process.stdin.close()
         self.assertEqual(command.wait().status, 1)
 
