@@ -26,6 +26,7 @@
 
 struct profiler {
     const struct options *options;
+    char *service;
     int socket, signal_fd;
     struct hello hello;
     uint64_t charged_ns; /* CPU time of the whole tree, from the parent that waited for it; 0: not known */
@@ -53,12 +54,11 @@ static int take_signals(struct profiler *p, struct err *e)
  * The profiler was forked with the target's command line as its own arguments: "pkill -f" and "pgrep -f" for
  * the service must not find it. What was given to Ringside itself stays visible.
  */
-static void hide_command(struct profiler *p, struct options *mine)
+static void hide_command(struct profiler *p)
 {
-    mine->service = base_strdup(mine->service); /* may point into the command; needed to the end */
-    for (char **argument = mine->command; *argument; argument++)
+    p->service = base_strdup(p->options->service); /* may point into the command */
+    for (char **argument = p->options->command; *argument; argument++)
         memset(*argument, 0, strlen(*argument));
-    p->options = mine;
 }
 
 /* Where memory runs out, the profiler is to be killed before the service is (proc(5), oom_score_adj). */
@@ -159,9 +159,9 @@ static int run_worker(struct profiler *p, const char *version, struct stats *sta
                       struct err *e)
 {
     const struct options *o = p->options;
-    struct sink_naming naming = {.service = o->service, .pid = (uint32_t)p->hello.pid};
+    struct sink_naming naming = {.service = p->service, .pid = (uint32_t)p->hello.pid};
     struct worker_config config = {
-        .service = o->service,
+        .service = p->service,
         .version = version,
         .environment = o->environment,
         .service_version = o->service_version,
@@ -212,12 +212,12 @@ static int profile(struct profiler *p, const char *version, struct err *e)
 int profiler_main(const struct options *options, const char *version, int socket)
 {
     struct profiler *p = base_calloc(1, sizeof(*p));
-    struct options mine = *options;
     struct err e = {0};
     int result;
 
+    p->options = options;
     p->socket = socket;
-    hide_command(p, &mine);
+    hide_command(p);
     leave_targets_world(p);
     result = profile(p, version, &e);
     if (result < 0 && e.text[0])
@@ -225,7 +225,7 @@ int profiler_main(const struct options *options, const char *version, int socket
     launch_say(p->socket, LAUNCH_DONE);
     close(p->signal_fd);
     close(p->socket);
-    free((char *)mine.service);
+    free(p->service);
     free(p);
     return result < 0;
 }
