@@ -3,11 +3,14 @@
  *
  * Default rates. The aim is a cost that is bounded and the same everywhere, without asking about the machine:
  * - 99 a second for what counts time or cycles: not in step with anything that runs 100 times a second.
- * - 999 a second for what happens in bursts of any size (faults, switches, cache misses, branches). The
- * kernel starts such an event with a period of 1 and lengthens it only as the rate demands
- *   (perf_adjust_period, kernel/events/core.c): rare events are all seen, and a storm of them costs 999
- *   samples a second of a CPU and not one each. A fixed period does one or the other.
- * - Every single one of what is rare by nature and dear in itself (major faults, emulated instructions).
+ * - A fixed period for what the kernel counts itself and a program makes happen in bursts of any size: long
+ *   enough that even a storm is slowed by a few percent only (a sample costs 2 to 3 us, a page fault 0.5 to
+ *   1.5, a switch 1 to 2). A frequency would bound the cost, too, but what its samples add up to is wrong by
+ *   up to a third where tasks are short or switch often (counts.c), while whole periods and the kernel's
+ *   exact counts make a total that is true.
+ * - 999 a second for what the processor counts: how often that happens is anybody's guess.
+ * - Every single one of what is rare by nature and dear in itself (major faults, migrations, emulated
+ *   instructions).
  */
 #include <linux/perf_event.h>
 
@@ -16,19 +19,24 @@
 #define HARDWARE(number) .kind = EVENT_HARDWARE, .perf_type = PERF_TYPE_HARDWARE, .perf_config = (number)
 #define SOFTWARE(number) .kind = EVENT_SOFTWARE, .perf_type = PERF_TYPE_SOFTWARE, .perf_config = (number)
 
+/* Prime, so that they keep step with nothing a program does. */
+#define FAULTS_PERIOD   101
+#define SWITCHES_PERIOD 29
+
 /* Named as ddprof names them. */
 const struct event_row event_table[] = {
     {"sCPU", "CPU time of the task", "nanoseconds", "cpu", SOFTWARE(PERF_COUNT_SW_TASK_CLOCK),
      .frequency_hz = 99},
-    {"sPF", "page faults", "count", "page_faults", SOFTWARE(PERF_COUNT_SW_PAGE_FAULTS), .frequency_hz = 999},
+    {"sPF", "page faults", "count", "page_faults", SOFTWARE(PERF_COUNT_SW_PAGE_FAULTS),
+     .period = FAULTS_PERIOD},
     {"sPFMAJ", "page faults that waited for a device", "count", "major_faults",
      SOFTWARE(PERF_COUNT_SW_PAGE_FAULTS_MAJ), .period = 1},
     {"sPFMIN", "page faults that did not", "count", "minor_faults", SOFTWARE(PERF_COUNT_SW_PAGE_FAULTS_MIN),
-     .frequency_hz = 999},
+     .period = FAULTS_PERIOD},
     {"sCS", "context switches away from the task", "count", "context_switches",
-     SOFTWARE(PERF_COUNT_SW_CONTEXT_SWITCHES), .frequency_hz = 999, .needs_kernel = true},
+     SOFTWARE(PERF_COUNT_SW_CONTEXT_SWITCHES), .period = SWITCHES_PERIOD, .needs_kernel = true},
     {"sMig", "moves of the task to another CPU", "count", "cpu_migrations",
-     SOFTWARE(PERF_COUNT_SW_CPU_MIGRATIONS), .frequency_hz = 999, .needs_kernel = true},
+     SOFTWARE(PERF_COUNT_SW_CPU_MIGRATIONS), .period = 1, .needs_kernel = true},
     {"sALGN", "memory accesses whose alignment the kernel mended", "count", "alignment_faults",
      SOFTWARE(PERF_COUNT_SW_ALIGNMENT_FAULTS), .period = 1},
     {"sEMU", "instructions the kernel emulated", "count", "emulation_faults",
@@ -67,15 +75,17 @@ const struct event_preset event_presets[] = {
     {"default", "sCPU", "CPU time", "0.1 to 0.2 % of a busy CPU in a virtual machine", NULL},
     {"cpu_only", "sCPU", "CPU time", "as default", NULL},
     {"faults", "sPF;sPFMAJ", "page faults, and those that waited for a device beside them",
-     "up to 999 samples a second on each CPU that faults; nothing where memory is in place", NULL},
+     "a sample, 2 to 3 us, for 101 faults: 2 to 5 % of the faults' own time; nothing where memory is in "
+     "place",
+     NULL},
     {"sched", "sCPU;sCS;sMig", "CPU time, and where tasks gave up the CPU or were moved to another",
-     "up to 999 samples a second on each CPU that switches; needs kernel.perf_event_paranoid 1 or lower, or "
-     "CAP_PERFMON",
+     "that of default, a sample for 29 switches (5 to 7 % of the switches' own time) and one at each move; "
+     "switches and moves need kernel.perf_event_paranoid 1 or lower, or CAP_PERFMON",
      NULL},
     {"io", "sPFMAJ;sched:sched_switch",
      "where tasks went to sleep (mostly for input and output), and faults "
      "that waited for a device",
-     "a sample at every switch, 1 to 2 us each; needs CAP_PERFMON and readable tracefs", NULL},
+     "a sample at every switch, 2 to 3 us each; needs CAP_PERFMON and readable tracefs", NULL},
     {"alloc_only", "sALLOC", "memory allocated", "", "allocations are not in this build"},
     {"cpu_live_heap", "sCPU;sALLOC mode=sl", "CPU time, memory allocated and memory still in use", "",
      "allocations are not in this build"},

@@ -226,6 +226,9 @@ TEST(event__default_rate_can_be_replaced)
     assert_false(s.rate_given);
     event_set_frequency(&s, 50);
     assert_int_equal(s.period, 20000000);
+    s = *parse_one("sPF");
+    assert_int_equal(s.period, 101); /* whole periods: what a frequency adds up to is not exact */
+    assert_int_equal(s.frequency_hz, 0);
     s = *parse_one("sPFMAJ");
     assert_int_equal(s.period, 1);
     event_set_frequency(&s, 50);
