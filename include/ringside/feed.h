@@ -18,13 +18,13 @@ struct err;
 
 enum feed_kind {
     FEED_SAMPLE,
-    FEED_MMAP,      /* an executable mapping appeared */
-    FEED_COMM,      /* a name changed; exec when the whole image was replaced */
-    FEED_FORK,      /* a process or thread started */
-    FEED_EXIT,      /* a task ended */
-    FEED_TASK_TIME, /* exact time an ended task used on one CPU (PERF_RECORD_READ) */
-    FEED_LOST,      /* records the kernel could not write */
-    FEED_THROTTLE,  /* the kernel held samples back */
+    FEED_MMAP,       /* an executable mapping appeared */
+    FEED_COMM,       /* a name changed; exec when the whole image was replaced */
+    FEED_FORK,       /* a process or thread started */
+    FEED_EXIT,       /* a task ended */
+    FEED_TASK_COUNT, /* what an event counted of an ended task on one CPU, exactly (PERF_RECORD_READ) */
+    FEED_LOST,       /* records the kernel could not write */
+    FEED_THROTTLE,   /* the kernel held samples back */
     FEED_KINDS
 };
 
@@ -35,6 +35,7 @@ struct feed_sample {
     uint32_t kernel_frames; /* leaf first; user part not included */
     const uint64_t *kernel;
     uint32_t event;   /* index in feed_info.event */
+    uint64_t counted; /* how many events it stands for */
     int64_t value;    /* what the sample counts for, in the event's unit; not negative */
     bool foreign_abi; /* 32-bit code in a 64-bit kernel: registers not usable here */
 };
@@ -64,18 +65,19 @@ struct feed_record {
             uint32_t parent_pid, parent_tid;
         } fork;
         struct {
-            uint64_t time_ns, lost_samples;
-        } task_time;
+            uint32_t event;
+            uint64_t value, lost_samples;
+        } task_count;
         struct {
             uint64_t records;
         } lost;
     } u;
 };
 
-/* What the kernel counted for the whole tree so far: the sum over all tasks, living and ended. */
+/* What the kernel counted of an event for the whole tree so far: the sum over all tasks, living and ended. */
 struct feed_totals {
-    uint64_t time_ns;
-    uint64_t lost_samples; /* of the first task only; others report theirs with FEED_TASK_TIME */
+    uint64_t value;        /* events; nanoseconds of the one that samples CPU time */
+    uint64_t lost_samples; /* of the first task only; others report theirs with FEED_TASK_COUNT */
     bool known;            /* false for a replay without totals */
 };
 
@@ -103,7 +105,7 @@ struct feed_ops {
      * come before any other call. NULL where nothing is lost by waiting.
      */
     void (*keep)(struct feed *f, bool away);
-    void (*totals)(struct feed *f, struct feed_totals *out);
+    void (*totals)(struct feed *f, uint32_t event, struct feed_totals *out);
     void (*close)(struct feed *f);
 };
 
@@ -114,9 +116,11 @@ struct feed_ops {
 struct feed_event {
     char name[128];          /* "sCPU:u period=10101010" */
     char type[64], unit[32]; /* of its values: "cpu", "nanoseconds" */
-    uint64_t period;         /* what a sample stands for, before its weight; 0: it varies */
+    uint64_t period;         /* events a sample stands for; 0: it varies */
+    double each;             /* value of one event; 0: whatever it is weighed by */
     uint32_t stack_bytes;    /* asked for per sample */
     bool kernel;             /* kernel mode is sampled */
+    bool task_counts;        /* ended tasks report what they counted exactly */
 };
 
 /* How the run was armed: what a profile needs to say, and the accounting to know. */
@@ -127,7 +131,6 @@ struct feed_info {
     uint32_t frequency_hz; /* of that one */
     uint32_t ring_bytes;   /* per CPU */
     uint32_t cpus;
-    bool task_times; /* ended tasks report their exact CPU time */
 };
 
 /* CPU time one sample stands for; 0 without such an event. */

@@ -45,7 +45,7 @@ struct task {
     struct process *process;
     struct task *next; /* of the same process */
     uint64_t samples;  /* over its whole life */
-    uint64_t exact_ns; /* sum of its FEED_TASK_TIME records; with exact_seen */
+    uint64_t exact_ns; /* sum of its FEED_TASK_COUNT records of CPU time; with exact_seen */
     uint64_t lost_samples;
     bool exact_seen;
     void *splice; /* the worker's memory of this thread's outer frames; freed with free() */

@@ -11,19 +11,20 @@
 #include "ringside/feed.h"
 
 #define FILE_MAGIC       "rsfeed\r\n" /* as PNG's: shows what text conversion does to it */
-#define FILE_VERSION     2U
+#define FILE_VERSION     3U
 #define RECORD_BYTES_MAX (1U << 20)
 
 struct file_header {
     char magic[8];
     uint32_t version, header_bytes;
     uint32_t events, cpu_event, frequency_hz, ring_bytes, cpus;
-    uint8_t task_times, unused[3];
+    uint32_t unused;
     struct file_event {
         char name[128], type[64], unit[32];
         uint64_t period;
+        double each;
         uint32_t stack_bytes;
-        uint8_t kernel, unused[3];
+        uint8_t kernel, task_counts, unused[2];
     } event[FEED_EVENTS_MAX];
 };
 
@@ -37,6 +38,7 @@ struct record_head {
 struct file_sample { /* then kernel frames, stack */
     uint64_t reg[ARCH_REG_COUNT];
     int64_t value;
+    uint64_t counted;
     uint32_t known, event, stack_bytes, kernel_frames;
     uint8_t foreign_abi, unused[7];
 };
@@ -55,8 +57,9 @@ struct file_fork {
     uint32_t parent_pid, parent_tid;
 };
 
-struct file_task_time {
-    uint64_t time_ns, lost_samples;
+struct file_task_count {
+    uint64_t value, lost_samples;
+    uint32_t event, unused;
 };
 
 struct file_lost {

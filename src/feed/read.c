@@ -62,6 +62,7 @@ static bool read_sample(struct rest *r, struct feed_sample *out)
     out->regs.known = f->known & ((1U << ARCH_REG_COUNT) - 1);
     out->event = f->event;
     out->value = f->value;
+    out->counted = f->counted;
     out->foreign_abi = f->foreign_abi != 0;
     out->kernel_frames = f->kernel_frames;
     out->kernel = take(r, f->kernel_frames * (uint64_t)sizeof(uint64_t));
@@ -112,14 +113,15 @@ static bool read_fork(struct rest *r, struct feed_record *out)
     return true;
 }
 
-static bool read_task_time(struct rest *r, struct feed_record *out)
+static bool read_task_count(struct rest *r, struct feed_record *out)
 {
-    const struct file_task_time *f = take(r, sizeof(*f));
+    const struct file_task_count *f = take(r, sizeof(*f));
 
     if (!f)
         return false;
-    out->u.task_time.time_ns = f->time_ns;
-    out->u.task_time.lost_samples = f->lost_samples;
+    out->u.task_count.value = f->value;
+    out->u.task_count.event = f->event;
+    out->u.task_count.lost_samples = f->lost_samples;
     return true;
 }
 
@@ -143,8 +145,8 @@ static bool read_body(struct rest *r, struct feed_record *out)
         return read_comm(r, out);
     case FEED_FORK:
         return read_fork(r, out);
-    case FEED_TASK_TIME:
-        return read_task_time(r, out);
+    case FEED_TASK_COUNT:
+        return read_task_count(r, out);
     case FEED_LOST:
         return read_lost(r, out);
     default:
@@ -175,8 +177,10 @@ static bool read_record(struct rest *file, struct feed_record *out)
     return read_body(&r, out);
 }
 
-static bool sample_fits(const struct feed_record *r, const struct feed_info *info)
+static bool event_fits(const struct feed_record *r, const struct feed_info *info)
 {
+    if (r->kind == FEED_TASK_COUNT)
+        return r->u.task_count.event < info->events;
     return r->kind != FEED_SAMPLE || (r->u.sample.event < info->events && r->u.sample.value >= 0);
 }
 
@@ -198,7 +202,7 @@ static bool file_next(struct feed *feed, struct feed_record *out)
     if (r.n == 0)
         return false;
     drop_passed(f);
-    if (!read_record(&r, out) || !sample_fits(out, &f->feed.info)) {
+    if (!read_record(&r, out) || !event_fits(out, &f->feed.info)) {
         log_warn(feed, "recording is torn or damaged at byte %zu of %zu: it ends there", f->at, f->n);
         f->at = f->n;
         return false;
@@ -221,9 +225,9 @@ static void file_finish(struct feed *feed)
     (void)feed;
 }
 
-static void file_totals(struct feed *feed, struct feed_totals *out)
+static void file_totals(struct feed *feed, uint32_t event, struct feed_totals *out)
 {
-    (void)feed;
+    (void)feed, (void)event;
     *out = (struct feed_totals){0};
 }
 
@@ -245,7 +249,13 @@ static const struct feed_ops file_ops = {
 
 static void read_event(const struct file_event *f, struct feed_event *out)
 {
-    *out = (struct feed_event){.period = f->period, .stack_bytes = f->stack_bytes, .kernel = f->kernel != 0};
+    *out = (struct feed_event){
+        .period = f->period,
+        .each = f->each >= 0 && f->each < 1e18 ? f->each : 0, /* and not NaN */
+        .stack_bytes = f->stack_bytes,
+        .kernel = f->kernel != 0,
+        .task_counts = f->task_counts != 0,
+    };
     memcpy(out->name, f->name, sizeof(out->name) - 1);
     memcpy(out->type, f->type, sizeof(out->type) - 1);
     memcpy(out->unit, f->unit, sizeof(out->unit) - 1);
@@ -267,7 +277,6 @@ static int read_header(struct file_feed *f, struct err *e)
         .frequency_hz = h->frequency_hz,
         .ring_bytes = h->ring_bytes,
         .cpus = h->cpus,
-        .task_times = h->task_times != 0,
     };
     for (uint32_t i = 0; i < h->events; i++)
         read_event(&h->event[i], &f->feed.info.event[i]);

@@ -41,7 +41,12 @@ static int put(FILE *to, const void *bytes, size_t n, struct err *e)
 static struct file_event file_event(const struct feed_event *event)
 {
     struct file_event f = {
-        .period = event->period, .stack_bytes = event->stack_bytes, .kernel = event->kernel};
+        .period = event->period,
+        .each = event->each,
+        .stack_bytes = event->stack_bytes,
+        .kernel = event->kernel,
+        .task_counts = event->task_counts,
+    };
 
     memcpy(f.name, event->name, strnlen(event->name, sizeof(f.name) - 1));
     memcpy(f.type, event->type, strnlen(event->type, sizeof(f.type) - 1));
@@ -59,7 +64,6 @@ int feed_file_write_header(FILE *to, const struct feed_info *info, struct err *e
         .frequency_hz = info->frequency_hz,
         .ring_bytes = info->ring_bytes,
         .cpus = info->cpus,
-        .task_times = info->task_times,
     };
 
     memcpy(h.magic, FILE_MAGIC, sizeof(h.magic));
@@ -94,6 +98,7 @@ static int write_sample(FILE *to, const struct feed_record *r, struct err *e)
         .known = s->regs.known,
         .event = s->event,
         .value = s->value,
+        .counted = s->counted,
         .stack_bytes = s->stack_bytes,
         .kernel_frames = s->kernel_frames,
         .foreign_abi = s->foreign_abi,
@@ -141,7 +146,7 @@ static int write_comm(FILE *to, const struct feed_record *r, struct err *e)
 static int write_fixed(FILE *to, const struct feed_record *r, struct err *e)
 {
     struct file_fork fork;
-    struct file_task_time time;
+    struct file_task_count count;
     struct file_lost lost;
     struct pieces p = {0};
 
@@ -149,10 +154,11 @@ static int write_fixed(FILE *to, const struct feed_record *r, struct err *e)
         fork = (struct file_fork){r->u.fork.parent_pid, r->u.fork.parent_tid};
         add_piece(&p, &fork, sizeof(fork));
     }
-    if (r->kind == FEED_TASK_TIME) {
-        time = (struct file_task_time){.time_ns = r->u.task_time.time_ns,
-                                       .lost_samples = r->u.task_time.lost_samples};
-        add_piece(&p, &time, sizeof(time));
+    if (r->kind == FEED_TASK_COUNT) {
+        count = (struct file_task_count){.value = r->u.task_count.value,
+                                         .lost_samples = r->u.task_count.lost_samples,
+                                         .event = r->u.task_count.event};
+        add_piece(&p, &count, sizeof(count));
     }
     if (r->kind == FEED_LOST) {
         lost = (struct file_lost){r->u.lost.records};

@@ -29,7 +29,7 @@
 #define SAMPLE_OVERHEAD_BYTES 512
 #define KERNEL_FRAMES_MAX     127
 /* Taken for an event that comes as often as the program makes it come. */
-#define UNKNOWN_RATE_HZ       1000
+#define UNKNOWN_RATE_HZ       2000
 
 static int perf_event_open(struct perf_event_attr *attr, pid_t pid, int cpu)
 {
@@ -273,8 +273,8 @@ static int arm_one(struct arming *a, const struct event_spec *spec, struct err *
     event->attr.config = target.config;
     event->attr.config1 = target.config1;
     event->attr.config2 = target.config2;
-    event->attr.inherit_stat = event->cpu_time;
     set_rate(&event->attr, spec);
+    event->attr.inherit_stat = !event->attr.freq; /* exact counts complete exact periods only (account.c) */
     set_weight(event, spec, &target);
     if (a->armed->events == 0)
         track_processes(&event->attr);

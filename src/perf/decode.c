@@ -210,6 +210,7 @@ static void take_sample(struct cursor *c, const struct perf_event *event, struct
         value = raw_value(raw, w);
     else if (w->kind != EVENT_WEIGHT_PERIOD)
         value = register_value(fields & PERF_SAMPLE_REGS_INTR ? &interrupted : &s->regs, w->reg);
+    s->counted = period;
     s->value = weigh(w, period, value);
 }
 
@@ -258,12 +259,13 @@ static void take_read(struct cursor *c, const struct perf_event_attr *attr, stru
 {
     out->pid = take_u32(c);
     out->tid = take_u32(c);
-    out->u.task_time.time_ns = take_u64(c);
+    out->u.task_count.event = 0; /* ids.h knows */
+    out->u.task_count.value = take_u64(c);
     if (attr->read_format & PERF_FORMAT_TOTAL_TIME_ENABLED)
         take_u64(c);
     if (attr->read_format & PERF_FORMAT_TOTAL_TIME_RUNNING)
         take_u64(c);
-    out->u.task_time.lost_samples = attr->read_format & PERF_FORMAT_LOST ? take_u64(c) : 0;
+    out->u.task_count.lost_samples = attr->read_format & PERF_FORMAT_LOST ? take_u64(c) : 0;
 }
 
 /* False for a kind nobody needs. */
@@ -288,7 +290,7 @@ static bool take_other(struct cursor *c, const struct perf_event_attr *attr,
         take_task(c, out);
         return true;
     case PERF_RECORD_READ:
-        out->kind = FEED_TASK_TIME;
+        out->kind = FEED_TASK_COUNT;
         take_read(c, attr, out);
         return true;
     case PERF_RECORD_LOST:

@@ -29,6 +29,7 @@
 #define ORDER_SLACK_NS    (1 * NSEC_PER_MSEC)
 #define DRAIN_INTERVAL_NS (100 * NSEC_PER_MSEC)
 #define DRAIN_EAGER_NS    (10 * NSEC_PER_MSEC)
+#define DRAIN_SOONEST_NS  (1 * NSEC_PER_MSEC)
 #define RING_PAGES_MIN    32
 /* How late a wake-up may come on CPUs that are busy with the target: a few turns of a few milliseconds. */
 #define LATE_WAKE_UP_NS   (40 * NSEC_PER_MSEC)
@@ -57,6 +58,7 @@ struct perf_feed {
     uint64_t last_ns;     /* time of the last record handed out */
     uint64_t looked_ns;   /* when the rings were last looked at */
     uint64_t interval_ns; /* between looks, so that a busy CPU's ring gets half full at most */
+    uint64_t pace_ns;     /* the same, as the rings fill now */
     struct keeper keeper;
     struct ring *current; /* holds the record that was handed out */
     size_t current_bytes;
@@ -108,15 +110,33 @@ static void heap_refresh_top(struct perf_feed *f)
         heap_sift_down(f);
 }
 
+/*
+ * How often events come is up to the program, and may change from nothing to everything: the next look is due
+ * when the fullest ring should be a quarter full, and later only step by step.
+ */
+static uint64_t pace(const struct perf_feed *f, uint64_t since_ns)
+{
+    uint64_t fullest = 1, room = f->ring[0].mask + 1, due_ns;
+
+    for (uint32_t i = 0; i < f->rings; i++)
+        fullest = MAX_OF(fullest, f->ring[i].head - f->ring[i].tail);
+    due_ns = (uint64_t)((double)since_ns * ((double)room / 4) / (double)fullest);
+    due_ns = MIN_OF(due_ns, 2 * f->pace_ns);
+    return MAX_OF(MIN_OF(due_ns, f->interval_ns), DRAIN_SOONEST_NS);
+}
+
 /* Looks at every ring once; what is there now is the next batch. */
 static bool batch_begin(struct perf_feed *f)
 {
+    uint64_t before_ns = f->looked_ns;
+
     f->heap_count = 0;
     f->looked_ns = clock_mono_ns();
     f->horizon_ns = f->looked_ns - ORDER_SLACK_NS;
     for (uint32_t i = 0; i < f->rings; i++)
         if (ring_look(&f->ring[i]))
             heap_push(f, &f->ring[i]);
+    f->pace_ns = pace(f, f->looked_ns - before_ns);
     f->busy = f->heap_count > 0;
     return f->busy;
 }
@@ -147,6 +167,8 @@ static bool decode(struct perf_feed *f, const void *bytes, size_t n, struct feed
         return false;
     if (out->kind == FEED_SAMPLE)
         out->u.sample.event = event;
+    else if (out->kind == FEED_TASK_COUNT)
+        out->u.task_count.event = event;
     return true;
 }
 
@@ -250,8 +272,8 @@ static enum feed_wait feed_op_wait(struct feed *feed, uint64_t deadline_ns, bool
 {
     struct perf_feed *f = self(feed);
     /* From look to look, however long the records in between took. */
-    uint64_t soon_ns = MIN_OF(DRAIN_EAGER_NS, f->interval_ns);
-    uint64_t until = f->looked_ns + (eager || f->woken ? soon_ns : f->interval_ns);
+    uint64_t soon_ns = MIN_OF(DRAIN_EAGER_NS, f->pace_ns);
+    uint64_t until = f->looked_ns + (eager || f->woken ? soon_ns : f->pace_ns);
 
     f->woken = false;
     release_current(f);
@@ -287,19 +309,17 @@ static void feed_op_keep(struct feed *feed, bool away)
         keeper_stop(&f->keeper);
 }
 
-static void feed_op_totals(struct feed *feed, struct feed_totals *out)
+static void feed_op_totals(struct feed *feed, uint32_t event, struct feed_totals *out)
 {
     struct perf_feed *f = self(feed);
 
-    uint32_t event = f->feed.info.cpu_event;
-
-    *out = (struct feed_totals){.known = event != FEED_NO_EVENT};
+    *out = (struct feed_totals){.known = event < f->armed.events};
     for (uint32_t i = 0; out->known && i < f->rings; i++) {
         uint64_t value[4] = {0}; /* read_format: value, enabled, running, lost */
 
         if (read(f->fds[event * f->rings + i], value, sizeof(value)) < (ssize_t)sizeof(value[0]))
             out->known = false;
-        out->time_ns += value[0];
+        out->value += value[0];
         out->lost_samples += value[3];
     }
 }
@@ -376,8 +396,10 @@ static void describe_event(struct feed_event *out, const struct perf_event *even
 {
     *out = (struct feed_event){
         .period = event->attr.freq ? 0 : event->attr.sample_period,
+        .each = event->weight.kind == EVENT_WEIGHT_PERIOD ? event->weight.scale : 0,
         .stack_bytes = event->attr.sample_stack_user,
         .kernel = !event->attr.exclude_kernel,
+        .task_counts = event->attr.inherit_stat,
     };
     _Static_assert(sizeof(out->name) == sizeof(event->name) && sizeof(out->type) == sizeof(event->type) &&
                        sizeof(out->unit) == sizeof(event->unit),
@@ -399,7 +421,6 @@ static void fill_info(struct feed_info *info, const struct perf_armed *armed)
         if (!event->cpu_time || info->cpu_event != FEED_NO_EVENT)
             continue;
         info->cpu_event = i;
-        info->task_times = event->attr.inherit_stat;
         info->frequency_hz =
             (uint32_t)((NSEC_PER_SEC + event->attr.sample_period / 2) / MAX_OF(event->attr.sample_period, 1));
     }
@@ -445,7 +466,7 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
         f->pollfd[i] = (struct pollfd){.fd = f->fds[i], .events = POLLIN};
         f->ring[i].saved_max = SAVED_BYTES_MAX / f->rings;
     }
-    f->interval_ns = drain_interval(f);
+    f->interval_ns = f->pace_ns = drain_interval(f);
     f->keeper = (struct keeper){.ring = f->ring, .rings = f->rings, .interval_ns = f->interval_ns / 2};
     return &f->feed;
 }

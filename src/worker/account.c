@@ -3,7 +3,7 @@
  *
  * A sampled event is inherited with a full period still to go, so a task that ends within its first period is
  * never sampled; and where kernel mode may not be sampled, ticks that fall into it vanish. The kernel counts
- * both exactly: an ended task's time comes with FEED_TASK_TIME (one record per task and CPU), a living
+ * both exactly: an ended task's time comes with FEED_TASK_COUNT (one record per task and CPU), a living
  * process has its clock, and the whole tree the event's own count.
  *
  * process.accounted_ns holds what period ends have shown of a living process beyond its samples; its tasks
@@ -54,17 +54,20 @@ static void show_rest(struct worker *w, const char *name, uint64_t lost_samples,
         show(w, name, PSEUDO_NOT_SAMPLED, rest);
 }
 
-void account_task_time(struct worker *w, const struct feed_record *r)
+void account_task_count(struct worker *w, const struct feed_record *r)
 {
     struct task *task = process_find_task(w->processes, r->pid, r->tid);
 
-    w->task_times_seen = true;
-    stats_add(w->stats, STATS_SAMPLES_LOST, r->u.task_time.lost_samples);
+    stats_add(w->stats, STATS_SAMPLES_LOST, r->u.task_count.lost_samples);
+    w->task_times_seen |= r->u.task_count.event == w->feed->info.cpu_event;
     if (!task)
         return; /* the run's total still has it */
+    counts_take_task(w, task, r);
+    if (r->u.task_count.event != w->feed->info.cpu_event)
+        return;
     task->exact_seen = true;
-    task->exact_ns += r->u.task_time.time_ns;
-    task->lost_samples += r->u.task_time.lost_samples;
+    task->exact_ns += r->u.task_count.value;
+    task->lost_samples += r->u.task_count.lost_samples;
 }
 
 static void account_ended_task(struct worker *w, struct task *task)
@@ -91,6 +94,7 @@ void account_ended_tasks(struct worker *w, uint64_t before_ns)
 
     while ((task = processes_next_ended(w->processes, before_ns))) {
         account_ended_task(w, task);
+        counts_end_task(w, task);
         processes_forget(w->processes, task);
     }
 }
@@ -113,14 +117,15 @@ static void account_living(struct worker *w, struct process *p)
  * of it on kernels without records. */
 static void account_remainder(struct worker *w)
 {
+    const struct feed_info *info = &w->feed->info;
     struct feed_totals totals;
     uint64_t rest;
 
-    w->feed->ops->totals(w->feed, &totals);
+    w->feed->ops->totals(w->feed, w->feed->info.cpu_event, &totals);
     if (!totals.known)
         return;
-    rest = minus(totals.time_ns, w->shown_ns);
-    if (w->inheritors_ended && !w->task_times_seen && w->feed->info.task_times)
+    rest = minus(totals.value, w->shown_ns);
+    if (w->inheritors_ended && !w->task_times_seen && info->event[info->cpu_event].task_counts)
         show(w, w->root_name, PSEUDO_NOT_SAMPLED, rest);
     else
         show_rest(w, w->root_name, totals.lost_samples, rest);
@@ -142,6 +147,7 @@ void account_period_end(struct worker *w, bool last)
 {
     uint32_t at = 0;
 
+    counts_end_period(w, last);
     if (w->feed->info.cpu_event == FEED_NO_EVENT)
         return;
     if (w->config->root_pid)

@@ -30,6 +30,7 @@ struct export
     uint32_t *label_set; /* owner -> label set + 1 */
     uint32_t
         column[FEED_EVENTS_MAX]; /* of each event's values; the CPU event's counts are in the one before */
+    double rounded[FEED_EVENTS_MAX]; /* what rounding has left of scaled values so far */
 };
 
 /* ---- distinct frames ---- */
@@ -325,13 +326,29 @@ static uint32_t label_set_of(struct export *x, uint32_t owner)
     return x->label_set[owner] - 1;
 }
 
-static void set_values(const struct export *x, const struct stacks_entry *entry, int64_t *values)
+/* Rounding errors go into the next value, so that the sum is right however small the values are. */
+static int64_t scaled_value(struct export *x, uint32_t event, uint64_t value)
+{
+    double scale = x->w->counted[event].scale, exact, whole;
+
+    value = MIN_OF(value, (uint64_t)INT64_MAX);
+    if (scale >= 1)
+        return (int64_t)value;
+    exact = (double)value * scale + x->rounded[event];
+    whole = (double)(int64_t)exact;
+    x->rounded[event] = exact - whole;
+    return (int64_t)whole;
+}
+
+/* False when scaling has left nothing. */
+static bool set_values(struct export *x, const struct stacks_entry *entry, int64_t *values)
 {
     uint32_t event = x->w->owner[entry->owner].event, column = x->column[event];
 
-    values[column] = (int64_t)MIN_OF(entry->value, (uint64_t)INT64_MAX);
+    values[column] = scaled_value(x, event, entry->value);
     if (event == x->w->feed->info.cpu_event)
         values[column - 1] = (int64_t)entry->count;
+    return values[column] || entry->value == 0;
 }
 
 static void export_samples(struct export *x)
@@ -346,11 +363,12 @@ static void export_samples(struct export *x)
         const struct stacks_entry *entry = stacks_entry_at(x->w->stacks, i);
         int64_t values[PROFILE_TYPES_MAX] = {0};
 
-        set_values(x, entry, values);
+        bool some = set_values(x, entry, values);
         stacks_frames(x->w->stacks, entry->stack, &n);
         for (uint32_t k = x->shared[i]; k < n; k++)
             frame[k + 1] = profile_add_frame(&x->profile, frame[k], x->location[*own++]);
-        profile_add_sample(&x->profile, frame[n], label_set_of(x, entry->owner), values);
+        if (some)
+            profile_add_sample(&x->profile, frame[n], label_set_of(x, entry->owner), values);
     }
 }
 

@@ -127,6 +127,7 @@ void worker_take_sample(struct worker *w, const struct feed_record *r)
         task->process->sampled_ns += (uint64_t)s->value;
         w->shown_ns += (uint64_t)s->value;
     }
+    counts_take_sample(w, task, s);
     if (s->value)
         count(w, n, owner_of_task(w, task, s->event), s);
 }

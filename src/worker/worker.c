@@ -122,8 +122,8 @@ static bool take_record(struct worker *w, const struct feed_record *r)
     case FEED_SAMPLE:
         worker_take_sample(w, r);
         return false;
-    case FEED_TASK_TIME:
-        account_task_time(w, r);
+    case FEED_TASK_COUNT:
+        account_task_count(w, r);
         return false;
     case FEED_LOST:
         stats_add(w->stats, STATS_RECORDS_LOST, r->u.lost.records);
@@ -152,6 +152,7 @@ static void period_begin(struct worker *w, uint64_t now_ns)
 {
     w->period_start_ns = now_ns;
     w->before = *w->stats;
+    counts_begin_period(w);
 }
 
 static uint64_t period_end_ns(const struct worker *w)
@@ -159,9 +160,24 @@ static uint64_t period_end_ns(const struct worker *w)
     return w->period_start_ns + w->config->period_s * NSEC_PER_SEC;
 }
 
+static bool period_is_over(struct worker *w)
+{
+    uint64_t now_ns = clock_mono_ns();
+
+    return w->config->period_s && now_ns >= period_end_ns(w) && now_ns >= counts_settled_ns(w);
+}
+
 static bool period_has_content(const struct worker *w)
 {
     return stacks_entry_count(w->stacks) > 0;
+}
+
+/* When to look again at the latest; 0: when there is something. */
+static uint64_t next_deadline_ns(struct worker *w)
+{
+    if (!w->config->period_s || !period_has_content(w))
+        return 0;
+    return w->counted_at_ns ? counts_settled_ns(w) : period_end_ns(w);
 }
 
 static void period_finish(struct worker *w, bool last)
@@ -216,9 +232,9 @@ int worker_run(const struct worker_config *config, struct feed *feed)
         period_skip_if_empty(w);
         eager = drain(w);
         account_ended_tasks(w, clock_mono_ns() - TASK_TIMES_FOLLOW_NS);
-        if (config->period_s && clock_mono_ns() >= period_end_ns(w) && period_has_content(w))
+        if (period_has_content(w) && period_is_over(w))
             period_finish(w, false);
-        how = feed->ops->wait(feed, config->period_s && period_has_content(w) ? period_end_ns(w) : 0, eager);
+        how = feed->ops->wait(feed, next_deadline_ns(w), eager);
     } while (how == FEED_READY);
     feed->ops->finish(feed);
     drain(w);

@@ -5,6 +5,7 @@
  *   sample.c   a sample to frame words (with finder.c and splice.c)
  *   owner.c    whom a stack belongs to: the label sets of a period
  *   account.c  CPU time that was not sampled
+ *   counts.c   the same of all other events
  *   export.c   the period's counts to a finished profile (with words.c, comments.c and show.c)
  */
 #ifndef RINGSIDE_WORKER_PRIVATE_H
@@ -37,6 +38,18 @@ struct owner {
     uint32_t event;                     /* what its values are of */
 };
 
+/* An event other than CPU time: how much of it was counted, sampled and shown. In events; value in its unit.
+ */
+struct event_count {
+    uint64_t shown;   /* over the run: samples, and frames that say what was not sampled */
+    uint64_t advance; /* of that, what period ends have shown of living tasks without samples */
+    uint64_t sampled, sampled_in_period;
+    double value;               /* of the sampled ones */
+    uint64_t total, total_lost; /* as last read, with total_known */
+    bool total_known;
+    double scale; /* of this period's values */
+};
+
 struct worker {
     const struct worker_config *config;
     struct feed *feed;
@@ -64,7 +77,9 @@ struct worker {
     /* accounting over the run */
     uint64_t shown_ns; /* what all profiles so far add up to */
     bool task_times_seen;
-    bool inheritors_ended; /* a task other than the first, which no FEED_TASK_TIME reports */
+    struct event_count counted[FEED_EVENTS_MAX];
+    uint64_t counted_at_ns; /* when totals were read for the period that is ending; 0: not yet */
+    bool inheritors_ended;  /* a task other than the first, which no FEED_TASK_COUNT reports */
     uint32_t root_pid;
     char root_name[TASK_NAME_BYTES];
     char container[96];
@@ -86,6 +101,10 @@ struct thread_trail {
 /* What the worker remembers of a thread (struct task.splice). */
 struct thread_memory {
     uint32_t owner, owner_stamp, owner_event;
+    struct unsampled {
+        uint64_t events; /* counted minus sampled; wraps while the former is not known */
+        bool exact;
+    } unsampled[FEED_EVENTS_MAX];
     uint32_t count, cap;
     struct outer_frame {
         uint64_t cfa, pc, where;
@@ -110,11 +129,23 @@ uint32_t owner_of(struct worker *w, const struct owner *o);
 void owners_clear(struct worker *w);
 
 /* account.c */
-void account_task_time(struct worker *w, const struct feed_record *r);
+void account_task_count(struct worker *w, const struct feed_record *r);
 /* Shows what tasks that ended before `before_ns` used without being sampled, and forgets them. */
 void account_ended_tasks(struct worker *w, uint64_t before_ns);
 /* The same for what lives; at the end of the run also for what nobody reported. */
 void account_period_end(struct worker *w, bool last);
+
+/* counts.c: nothing of it concerns the event that samples CPU time */
+void counts_take_sample(struct worker *w, struct task *task, const struct feed_sample *s);
+void counts_take_task(struct worker *w, struct task *task, const struct feed_record *r);
+void counts_end_task(struct worker *w, struct task *task);
+/*
+ * The first call of a period reads what was counted. Records that come until the time returned are to be
+ * taken before the period ends, or what was counted is more than what was sampled. 0: no need to wait.
+ */
+uint64_t counts_settled_ns(struct worker *w);
+void counts_end_period(struct worker *w, bool last);
+void counts_begin_period(struct worker *w);
 
 /* comments.c */
 void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns);

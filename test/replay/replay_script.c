@@ -9,11 +9,12 @@
  *     info PERIOD_NS kernel|user        how the run was armed
  *     total NS LOST                     what the event counted for the tree; samples the first task lost
  *     charged NS                        what wait4 said at the end
- *     comm PID TID exec|name NAME
- *     fork PID TID PARENT_PID
- *     sample PID TID                    user registers that point nowhere
- *     time PID TID NS LOST              exact time of an ended task on one CPU
- *     exit PID TID
+ *     event PERIOD EACH CPUS            another event, numbered from 1; PERIOD 0: it varies; EACH: value of
+ * one totals EVENT N LOST               what that event counted for the tree comm PID TID exec|name NAME fork
+ * PID TID PARENT_PID sample PID TID                    user registers that point nowhere time PID TID NS LOST
+ * exact time of an ended task on one CPU hit PID TID EVENT COUNTED VALUE   a sample of another event count
+ * PID TID EVENT N             what an ended task counted of it lost N                            records the
+ * ring had no room for exit PID TID
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ struct script {
     struct feed_record record[RECORDS_MAX];
     char name[RECORDS_MAX][16];
     uint32_t count, at;
-    struct feed_totals totals;
+    struct feed_totals totals[FEED_EVENTS_MAX];
     uint64_t charged_ns;
 };
 
@@ -55,9 +56,9 @@ static enum feed_wait op_wait(__attribute__((unused)) struct feed *feed,
 
 static void op_finish(__attribute__((unused)) struct feed *feed) {}
 
-static void op_totals(struct feed *feed, struct feed_totals *out)
+static void op_totals(struct feed *feed, uint32_t event, struct feed_totals *out)
 {
-    *out = ((struct script *)feed)->totals;
+    *out = ((struct script *)feed)->totals[event];
 }
 
 static const struct feed_ops ops = {
@@ -76,6 +77,54 @@ static struct feed_record *add(struct script *s, enum feed_kind kind, unsigned p
     return r;
 }
 
+/* User registers that point nowhere. */
+static struct feed_sample *add_sample(struct script *s, unsigned pid, unsigned tid)
+{
+    struct feed_sample *sample = &add(s, FEED_SAMPLE, pid, tid)->u.sample;
+
+    sample->regs.known = (1U << ARCH_REG_COUNT) - 1;
+    sample->regs.r[ARCH_REG_PC] = 0x1000;
+    return sample;
+}
+
+/* Lines about events other than the one of CPU time. */
+static bool take_event_line(struct script *s, const char *line)
+{
+    struct feed_info *info = &s->feed.info;
+    unsigned pid, tid, event, cpus;
+    unsigned long long n, value;
+    double each;
+
+    if (sscanf(line, "event %llu %lf %u", &n, &each, &cpus) == 3) {
+        struct feed_event *added = &info->event[info->events];
+
+        if (info->events == FEED_EVENTS_MAX)
+            return false;
+        *added = (struct feed_event){.unit = "count", .period = n, .each = each, .task_counts = n > 0};
+        snprintf(added->type, sizeof(added->type), "type%u", info->events++);
+        info->cpus = cpus;
+    } else if (sscanf(line, "totals %u %llu %llu", &event, &n, &value) == 3 && event < info->events) {
+        s->totals[event] = (struct feed_totals){.value = n, .lost_samples = value, .known = true};
+    } else if (sscanf(line, "hit %u %u %u %llu %llu", &pid, &tid, &event, &n, &value) == 5 &&
+               event < info->events) {
+        struct feed_sample *sample = add_sample(s, pid, tid);
+
+        sample->event = event;
+        sample->counted = n;
+        sample->value = (int64_t)value;
+    } else if (sscanf(line, "count %u %u %u %llu", &pid, &tid, &event, &n) == 4) {
+        struct feed_record *r = add(s, FEED_TASK_COUNT, pid, tid);
+
+        r->u.task_count.event = event;
+        r->u.task_count.value = n;
+    } else if (sscanf(line, "lost %llu", &n) == 1) {
+        add(s, FEED_LOST, 0, 0)->u.lost.records = n;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static bool take_task_line(struct script *s, const char *line)
 {
     unsigned pid, tid, parent;
@@ -92,16 +141,12 @@ static bool take_task_line(struct script *s, const char *line)
 
         r->u.fork.parent_pid = r->u.fork.parent_tid = parent;
     } else if (sscanf(line, "sample %u %u", &pid, &tid) == 2) {
-        struct feed_sample *sample = &add(s, FEED_SAMPLE, pid, tid)->u.sample;
-
-        sample->regs.known = (1U << ARCH_REG_COUNT) - 1;
-        sample->regs.r[ARCH_REG_PC] = 0x1000;
-        sample->value = (int64_t)feed_period_ns(&s->feed.info);
+        add_sample(s, pid, tid)->value = (int64_t)feed_period_ns(&s->feed.info);
     } else if (sscanf(line, "time %u %u %llu %llu", &pid, &tid, &ns, &lost) == 4) {
-        struct feed_record *r = add(s, FEED_TASK_TIME, pid, tid);
+        struct feed_record *r = add(s, FEED_TASK_COUNT, pid, tid);
 
-        r->u.task_time.time_ns = ns;
-        r->u.task_time.lost_samples = lost;
+        r->u.task_count.value = ns;
+        r->u.task_count.lost_samples = lost;
     } else if (sscanf(line, "exit %u %u", &pid, &tid) == 2) {
         add(s, FEED_EXIT, pid, tid);
     } else {
@@ -122,11 +167,12 @@ static bool take_run_line(struct script *s, const char *line)
                                                      .unit = "nanoseconds",
                                                      .period = ns,
                                                      .stack_bytes = 32768,
-                                                     .kernel = strcmp(mode, "kernel") == 0}},
-                                          .frequency_hz = (uint32_t)(NSEC_PER_SEC / ns),
-                                          .task_times = true};
+                                                     .each = 1,
+                                                     .kernel = strcmp(mode, "kernel") == 0,
+                                                     .task_counts = true}},
+                                          .frequency_hz = (uint32_t)(NSEC_PER_SEC / ns)};
     } else if (sscanf(line, "total %llu %llu", &ns, &lost) == 2) {
-        s->totals = (struct feed_totals){.time_ns = ns, .lost_samples = lost, .known = true};
+        s->totals[0] = (struct feed_totals){.value = ns, .lost_samples = lost, .known = true};
     } else if (sscanf(line, "charged %llu", &ns) == 1) {
         s->charged_ns = ns;
     } else {
@@ -146,7 +192,7 @@ int main(int argc, char **argv)
 
     s->feed.ops = &ops;
     while (fgets(line, sizeof(line), stdin))
-        if (!take_task_line(s, line) && !take_run_line(s, line)) {
+        if (!take_task_line(s, line) && !take_run_line(s, line) && !take_event_line(s, line)) {
             fprintf(stderr, "not understood: %s", line);
             return 2;
         }

@@ -19,12 +19,13 @@ static const struct feed_info info = {
                      .unit = "nanoseconds",
                      .period = 10101010,
                      .stack_bytes = 32768,
-                     .kernel = true}},
+                     .each = 2.5,
+                     .kernel = true,
+                     .task_counts = true}},
     .cpu_event = 1,
     .frequency_hz = 99,
     .ring_bytes = 1 << 20,
     .cpus = 2,
-    .task_times = true,
 };
 
 static const uint64_t kernel_frames[] = {0xffffffff81000010, 0xffffffff81000020, 0xffffffff81000030};
@@ -43,6 +44,7 @@ static struct feed_record record_of_kind(enum feed_kind kind)
         r.u.sample.kernel_frames = 3;
         r.u.sample.event = 5;
         r.u.sample.value = 1234567890123;
+        r.u.sample.counted = 987654321;
         r.u.sample.foreign_abi = true;
         r.u.sample.regs.known = 1U << ARCH_REG_PC | 1U << ARCH_REG_SP;
         r.u.sample.regs.r[ARCH_REG_PC] = 0x401000;
@@ -61,9 +63,10 @@ static struct feed_record record_of_kind(enum feed_kind kind)
     } else if (kind == FEED_FORK) {
         r.u.fork.parent_pid = 1;
         r.u.fork.parent_tid = 2;
-    } else if (kind == FEED_TASK_TIME) {
-        r.u.task_time.time_ns = 123456789;
-        r.u.task_time.lost_samples = 4;
+    } else if (kind == FEED_TASK_COUNT) {
+        r.u.task_count.value = 123456789;
+        r.u.task_count.lost_samples = 4;
+        r.u.task_count.event = 5;
     } else if (kind == FEED_LOST) {
         r.u.lost.records = 9;
     }
@@ -104,9 +107,10 @@ static void assert_same_payload(const struct feed_record *a, const struct feed_r
         assert_int_equal(a->u.fork.parent_pid, b->u.fork.parent_pid);
         assert_int_equal(a->u.fork.parent_tid, b->u.fork.parent_tid);
         break;
-    case FEED_TASK_TIME:
-        assert_int_equal(a->u.task_time.time_ns, b->u.task_time.time_ns);
-        assert_int_equal(a->u.task_time.lost_samples, b->u.task_time.lost_samples);
+    case FEED_TASK_COUNT:
+        assert_int_equal(a->u.task_count.value, b->u.task_count.value);
+        assert_int_equal(a->u.task_count.lost_samples, b->u.task_count.lost_samples);
+        assert_int_equal(a->u.task_count.event, b->u.task_count.event);
         break;
     case FEED_LOST:
         assert_int_equal(a->u.lost.records, b->u.lost.records);
@@ -169,7 +173,8 @@ TEST(feed__a_recording_yields_what_was_written)
     assert_int_equal(f->info.frequency_hz, 99);
     assert_int_equal(f->info.ring_bytes, 1 << 20);
     assert_int_equal(f->info.cpus, 2);
-    assert_true(f->info.task_times);
+    assert_true(f->info.event[1].task_counts && !f->info.event[0].task_counts);
+    assert_true(f->info.event[1].each == 2.5);
     for (int kind = 0; kind < FEED_KINDS; kind++) {
         struct feed_record expected = record_of_kind((enum feed_kind)kind);
 
@@ -186,7 +191,7 @@ TEST(feed__a_recording_yields_what_was_written)
     assert_int_equal(f->ops->wait(f, 0, false), FEED_ENDED);
     f->ops->finish(f);
     assert_false(feed_next(f, &r));
-    f->ops->totals(f, &totals);
+    f->ops->totals(f, 0, &totals);
     assert_false(totals.known);
     feed_close(f);
     feed_close(NULL);

@@ -43,9 +43,9 @@ static enum feed_wait memory_wait(struct feed *feed, uint64_t deadline_ns, bool 
     return FEED_ENDED;
 }
 
-static void memory_totals(struct feed *feed, struct feed_totals *out)
+static void memory_totals(struct feed *feed, uint32_t event, struct feed_totals *out)
 {
-    (void)feed;
+    (void)feed, (void)event;
     *out = (struct feed_totals){0};
 }
 
