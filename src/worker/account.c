@@ -133,14 +133,15 @@ static void account_remainder(struct worker *w)
 }
 
 /*
- * Events see a task from its first switch-in to the middle of its exit. What is charged to it around that (50
- * to 90 us a process here) shows only in the rusage of whoever waited.
+ * Events see a task from its first switch-in to the middle of its exit, and at each switch they are stopped
+ * before the task and started after it. What is charged to it around that (50 to 90 us a process, half a
+ * microsecond a switch here) shows only in the rusage of whoever waited.
  */
 static void account_outside_events(struct worker *w)
 {
     uint64_t charged = w->config->charged_ns ? *w->config->charged_ns : 0;
 
-    show(w, w->root_name, PSEUDO_START_AND_END, minus(charged, w->shown_ns + w->config->root_clock_ns));
+    show(w, w->root_name, PSEUDO_OUTSIDE_EVENTS, minus(charged, w->shown_ns + w->config->root_clock_ns));
 }
 
 void account_period_end(struct worker *w, bool last)

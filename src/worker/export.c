@@ -102,7 +102,7 @@ const char *pseudo_name(enum pseudo p)
         [PSEUDO_KERNEL_NOT_PERMITTED] = "[kernel: not permitted]",
         [PSEUDO_ENDED_WITHIN_PERIOD] = "[not sampled: ended within a period]",
         [PSEUDO_NOT_SAMPLED] = "[not sampled]",
-        [PSEUDO_START_AND_END] = "[not sampled: start and end of processes]",
+        [PSEUDO_OUTSIDE_EVENTS] = "[not sampled: process start, end and switches]",
         [PSEUDO_LOST] = "[samples lost]",
         [PSEUDO_TOO_MANY_STACKS] = "[too many stacks]",
     };

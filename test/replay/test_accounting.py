@@ -10,7 +10,7 @@ import unittest
 TOOLS = pathlib.Path(__file__).resolve().parent.parent / "tools"
 sys.path.insert(0, str(TOOLS))
 import pprof_check  # noqa: E402
-from pprof_read import ENDED_WITHIN_A_PERIOD, KERNEL_NOT_PERMITTED, NOT_SAMPLED, SAMPLES_LOST, START_AND_END  # noqa: E402
+from pprof_read import ENDED_WITHIN_A_PERIOD, KERNEL_NOT_PERMITTED, NOT_SAMPLED, OUTSIDE_EVENTS, SAMPLES_LOST  # noqa: E402
 
 MS = 1_000_000
 PERIOD = 10 * MS
@@ -107,7 +107,7 @@ class Root(unittest.TestCase):
     def test_what_events_do_not_see_is_shown_when_somebody_waited(self):
         script = start() + "sample 10 10\n" * 5 + f"exit 10 10\ntotal {50 * MS} 0\ncharged {53 * MS}\n"
         found = replay(script)
-        self.assertEqual(found[(START_AND_END, "root")], (0, 3 * MS))
+        self.assertEqual(found[(OUTSIDE_EVENTS, "root")], (0, 3 * MS))
 
     def test_more_samples_than_time_never_makes_negative_time(self):
         found = replay(start() + "sample 10 10\n" * 5 + f"exit 10 10\ntotal {40 * MS} 0\ncharged {30 * MS}\n")

@@ -20,7 +20,7 @@ CUT_FRAMES = (TRUNCATED, INCOMPLETE)
 ENDED_WITHIN_A_PERIOD = "[not sampled: ended within a period]"
 KERNEL_NOT_PERMITTED = "[kernel: not permitted]"
 SAMPLES_LOST = "[samples lost]"
-START_AND_END = "[not sampled: start and end of processes]"
+OUTSIDE_EVENTS = "[not sampled: process start, end and switches]"
 NOT_SAMPLED = "[not sampled]"
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
