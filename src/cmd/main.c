@@ -75,11 +75,12 @@ int main(int argc, char **argv)
     int status = -1;
 
     if (options_parse(&options, argc, argv, environ, &e) == 0) {
-        if (options.help || options.help_all || options.version)
-            return print_information(&options);
-        status = run(&options, &e);
+        bool asks = options.help || options.help_all || options.version;
+
+        status = asks ? print_information(&options) : run(&options, &e);
     }
     if (status < 0)
         fprintf(stderr, "ringside: %s\n", e.text);
+    options_release(&options);
     return status < 0 ? EXIT_USAGE : status;
 }

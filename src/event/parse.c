@@ -119,25 +119,17 @@ static int point_at_event(const struct event_draft *d, struct err *e)
     return err_point(e, d->text, d->place[key].at, d->place[key].n);
 }
 
-static int append(struct event_list *l, const struct event_draft *d, struct err *e)
+static int append(struct event_list *l, const struct event_spec *s, struct err *e)
 {
-    const struct event_spec *s = &d->spec;
-
     for (uint32_t i = 0; i < l->count; i++) {
-        if (event_same(&l->spec[i], s)) {
-            err_set(e, 0, "%s is given twice", s->name);
-            return point_at_event(d, e);
-        }
-        if (strcmp(event_sample_type(&l->spec[i]), event_sample_type(s)) == 0) {
-            err_set(e, 0,
-                    "two events would be called %s in the profile; give one a label=", event_sample_type(s));
-            return point_at_event(d, e);
-        }
+        if (event_same(&l->spec[i], s))
+            return err_set(e, 0, "%s is given twice", s->name);
+        if (strcmp(event_sample_type(&l->spec[i]), event_sample_type(s)) == 0)
+            return err_set(e, 0, "two events would be called %s in the profile; give one a label=",
+                           event_sample_type(s));
     }
-    if (l->count == EVENTS_MAX) {
-        err_set(e, 0, "more than %d events", EVENTS_MAX);
-        return point_at_event(d, e);
-    }
+    if (l->count == EVENTS_MAX)
+        return err_set(e, 0, "more than %d events", EVENTS_MAX);
     memcpy(&l->spec[l->count++], s, sizeof(*s));
     return 0;
 }
@@ -151,7 +143,9 @@ int event_list_add(struct event_list *l, const char *text, struct err *e)
     for (;;) {
         int got = read_event(&d, text, &at, e);
 
-        if (got < 0 || (got > 0 && append(l, &d, e) < 0)) {
+        if (got > 0 && append(l, &d.spec, e) < 0)
+            got = point_at_event(&d, e);
+        if (got < 0) {
             l->count = had;
             return -1;
         }
@@ -195,7 +189,6 @@ int event_preset_add(struct event_list *l, const char *name, struct err *e)
 {
     const struct event_preset *preset = preset_find(name, e);
     struct event_list all = {.count = 0}, merged = *l;
-    struct event_draft d;
 
     if (!preset)
         return -1;
@@ -203,12 +196,9 @@ int event_preset_add(struct event_list *l, const char *name, struct err *e)
         return err_set(e, 0, "preset %s: %s", name, preset->refused);
     if (event_list_add(&all, preset->events, e) < 0)
         return err_wrap(e, "preset %s", name);
-    for (uint32_t i = 0; i < all.count; i++) {
-        draft_init(&d, "");
-        memcpy(&d.spec, &all.spec[i], sizeof(d.spec));
-        if (!has_same(l, &all.spec[i]) && append(&merged, &d, e) < 0)
+    for (uint32_t i = 0; i < all.count; i++)
+        if (!has_same(l, &all.spec[i]) && append(&merged, &all.spec[i], e) < 0)
             return err_wrap(e, "preset %s", name);
-    }
     *l = merged;
     return 0;
 }

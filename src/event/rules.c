@@ -142,7 +142,7 @@ int event_draft_finish(struct event_draft *d, struct err *e)
     if (find_target(d, e) < 0 || set_rate(d, e) < 0 || set_weight(d, e) < 0)
         return -1;
     d->spec.stack_bytes = (uint32_t)d->number[KEY_STACK] & ~7U;
-    if (!(d->spec.mode & EVENT_MODE_SUM)) {
+    if (d->spec.mode != EVENT_MODE_SUM) {
         err_set(e, 0, "mode: nothing of %s stays in use; that is for allocations", d->spec.name);
         return point_at(d, KEY_MODE, e);
     }

@@ -56,14 +56,37 @@ static void give(struct flags *f, struct option_name name, const char *text)
     option_give(f->store, name.row, option_convert(f->store, name.sense, text), from_command_line);
 }
 
+/* "--", "--nice", "--nice=5" or "-S", but not "-5". */
+static bool is_option(const char *word)
+{
+    if (word[0] != '-' || !word[1])
+        return false;
+    if (word[1] == '-')
+        return !word[2] || option_find(word + 2, strcspn(word + 2, "=")).row;
+    return !word[2] && option_find_letter(word[1]);
+}
+
+/* "-S $NAME -O cpu.pb.gz" with an empty NAME must not make a service "-O" of it, and a command of the file.
+ */
 static int take_argument(struct flags *f, struct option_name name, const char *spelled, struct err *e)
 {
     struct option_words *w = f->words;
 
     if (w->at == w->argc)
         return err_set(e, 0, "option %.60s: the argument %s is missing", spelled, name.row->argument);
+    if (is_option(w->argv[w->at]))
+        return err_set(
+            e, 0, "option %.60s: the argument %s is missing, \"%.60s\" follows (if that is it: --%s=%.60s)",
+            spelled, name.row->argument, w->argv[w->at], name.row->name, w->argv[w->at]);
     give(f, name, w->argv[w->at++]);
     return 0;
+}
+
+/* "-S=shop" would be a service "=shop", or a file. */
+static int refuse_equals(const struct option_row *row, const char *letter, struct err *e)
+{
+    return err_set(e, 0, "option \"-%.60s\": write -%c %.60s or --%s%.60s", letter, *letter, letter + 2,
+                   row->name, letter + 1);
 }
 
 /*
@@ -112,6 +135,8 @@ static int take_letter(struct flags *f, const char *arg, const char *letter, str
         return unknown_option(arg, (size_t)(letter - arg), (size_t)(letter - arg) + 1, e);
     if (name.row->argument && !letter[1])
         return take_argument(f, name, spelled, e) < 0 ? -1 : 1;
+    if (letter[1] == '=')
+        return refuse_equals(name.row, letter, e);
     if (name.row->argument || (name.row->takes_word && option_switch_word(letter + 1) >= 0)) {
         give(f, name, letter + 1);
         return 1;

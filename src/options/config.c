@@ -17,7 +17,6 @@
 #include "config_value.h"
 #include "convert.h"
 
-#define CONFIG_NAME      "ringside.conf"
 #define CONFIG_LINE_MAX  8192
 #define CONFIG_BYTES_MAX (64 << 10)
 
@@ -151,6 +150,7 @@ static int read_file(struct option_store *s, int fd, const char *path, struct er
             break;
         have += (size_t)n;
     }
+    s->config_path = path;
     if (have > CONFIG_BYTES_MAX)
         return err_set(e, 0, "config file %s: larger than %d bytes", path, CONFIG_BYTES_MAX);
     c.end = text + have;
@@ -203,13 +203,13 @@ int option_read_config(struct option_store *s, const char *path, struct err *e)
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         return fd < 0 ? err_set(e, errno, "config file %s", path) : read_file(s, fd, path, e);
     }
-    path = CONFIG_NAME;
+    path = RINGSIDE_CONFIG_HERE;
     fd = open_quietly(path, e);
     if (fd >= 0)
         return check_trusted(fd, path, e) < 0 ? -1 : read_file(s, fd, path, e);
     if (e->code)
         return -1;
-    path = RINGSIDE_SYSCONFDIR "/" CONFIG_NAME;
+    path = RINGSIDE_CONFIG_SYSTEM;
     fd = open_quietly(path, e);
     if (fd >= 0)
         return read_file(s, fd, path, e);

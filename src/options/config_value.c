@@ -20,15 +20,7 @@ static void skip_blanks(struct value_reader *r)
 static bool at_end(struct value_reader *r)
 {
     skip_blanks(r);
-    return !*r->at || *r->at == '#' || *r->at == ';';
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return !*r->at || strchr(r->comments, *r->at);
 }
 
 /* Behind a backslash. 0 with *e when nothing is written so. */
@@ -43,8 +35,8 @@ static char take_escape(struct value_reader *r)
         r->at++;
         return chars[found - names];
     }
-    high = name == 'x' ? hex_digit(r->at[1]) : -1;
-    low = high >= 0 ? hex_digit(r->at[2]) : -1;
+    high = name == 'x' ? option_hex_digit(r->at[1]) : -1;
+    low = high >= 0 ? option_hex_digit(r->at[2]) : -1;
     if (low < 0 || (high == 0 && low == 0)) {
         err_set(r->e, 0, "a backslash in double quotes comes before \\, \", n, r, t or xNN");
         return 0;

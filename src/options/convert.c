@@ -3,6 +3,7 @@
  */
 #include "convert.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -30,6 +31,19 @@ static const char *divide_by_commas(struct option_store *s, const char *text)
     return list;
 }
 
+/* ddprof's masks may lack the 0x, without which ours would be a list. */
+static const char *mask_of(struct option_store *s, const char *text)
+{
+    size_t bytes = strlen(text) + sizeof("0x");
+    char *mask;
+
+    if (strncasecmp(text, "0x", 2) == 0)
+        return text;
+    mask = option_take(s, bytes);
+    snprintf(mask, bytes, "0x%s", text);
+    return mask;
+}
+
 const char *option_convert(struct option_store *s, enum option_sense sense, const char *text)
 {
     switch (sense) {
@@ -39,17 +53,11 @@ const char *option_convert(struct option_store *s, enum option_sense sense, cons
         return folder_of(s, text);
     case SENSE_TAG_LIST:
         return divide_by_commas(s, text);
+    case SENSE_MASK:
+        return mask_of(s, text);
     default:
         return text;
     }
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Blanks around are dropped before decoding. */
@@ -63,8 +71,8 @@ static const char *decode(struct option_store *s, const char *text, size_t n)
         n--;
     out = end = option_take(s, n + 1);
     for (size_t i = 0; i < n; i++) {
-        int high = i + 2 < n && text[i] == '%' ? hex_value(text[i + 1]) : -1;
-        int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+        int high = i + 2 < n && text[i] == '%' ? option_hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? option_hex_digit(text[i + 2]) : -1;
 
         if (low >= 0 && (high || low)) { /* %00 stays as it is */
             *end++ = (char)(high << 4 | low);

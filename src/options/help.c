@@ -6,8 +6,8 @@
 
 #include "help.h"
 
-#define HELP_COLUMN 33
-#define HELP_WIDTH  100
+#define HELP_COLUMN 31
+#define HELP_WIDTH  80
 
 const char *const option_usage = "ringside [options] command [arguments]";
 
@@ -48,20 +48,40 @@ static void value_text(const struct option_row *row, char *out, size_t bytes)
         snprintf(out, bytes, "(default: %s)", fallback);
 }
 
+/* One line further where n columns more are too many. */
+static void make_room(FILE *to, size_t n, int *column)
+{
+    if (*column == HELP_COLUMN || (size_t)*column + 1 + n <= HELP_WIDTH)
+        return;
+    fprintf(to, "\n%*s", HELP_COLUMN, "");
+    *column = HELP_COLUMN;
+}
+
+/* Words from HELP_COLUMN on, in lines of HELP_WIDTH; *column is where the last one ends. */
+static void print_words(FILE *to, const char *text, int *column)
+{
+    while (*text) {
+        size_t n = strcspn(text, " ");
+
+        make_room(to, n, column);
+        *column += fprintf(to, "%s%.*s", *column > HELP_COLUMN ? " " : "", (int)n, text);
+        text += n + (text[n] == ' ');
+    }
+}
+
 static void print_row(FILE *to, const struct option_row *row)
 {
-    int columns = print_names(to, row);
+    int columns = print_names(to, row), column = HELP_COLUMN;
     char value[128];
 
-    if (columns < HELP_COLUMN)
-        fprintf(to, "%*s%s", HELP_COLUMN - columns, "", row->help);
+    if (columns + 2 > HELP_COLUMN)
+        fprintf(to, "\n%*s", HELP_COLUMN, "");
     else
-        fprintf(to, "\n%*s%s", HELP_COLUMN, "", row->help);
+        fprintf(to, "%*s", HELP_COLUMN - columns, "");
+    print_words(to, row->help, &column);
     value_text(row, value, sizeof(value));
-    if (value[0] && HELP_COLUMN + strlen(row->help) + 1 + strlen(value) > HELP_WIDTH)
-        fprintf(to, "\n%*s%s", HELP_COLUMN, "", value);
-    else if (value[0])
-        fprintf(to, " %s", value);
+    make_room(to, strlen(value), &column);
+    print_words(to, value, &column);
     fputc('\n', to);
 }
 
@@ -94,10 +114,10 @@ void options_print_help(FILE *to, bool all)
         print_group(to, group, all);
     fputs("\nExamples:\n", to);
     for (size_t i = 0; i < option_example_count; i++)
-        fprintf(to, "  %-50s %s\n", option_examples[i].command, option_examples[i].what);
-    fputs(
-        "\nEvery option can also be given as a variable (RINGSIDE_LOG_LEVEL=debug is --log-level debug,\n"
-        "RINGSIDE_WAIT=yes is --wait) and as a line of a config file (log-level = debug). The command line\n"
-        "is strongest, then RINGSIDE_ variables, then DD_ and OTEL_ ones, then the file.\n",
-        to);
+        fprintf(to, "  %s\n      %s\n", option_examples[i].command, option_examples[i].what);
+    fputs("\nEvery option can also be given as a variable (RINGSIDE_LOG_LEVEL=debug is\n"
+          "--log-level debug, RINGSIDE_WAIT=yes is --wait) and as a line of a config file\n"
+          "(log-level = debug). The command line is strongest, then RINGSIDE_ variables,\n"
+          "then DD_ and OTEL_ ones, then the file.\n",
+          to);
 }

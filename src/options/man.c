@@ -120,7 +120,9 @@ static void print_variables(FILE *to)
     print_line(to,
                "Every option but those that only give information is also read from a variable: "
                "`RINGSIDE_` and its long name in capitals, with _ for -. An empty one counts as not set.");
-    print_line(to, "These are read as well, because people have set them for other tools:");
+    print_line(to,
+               "These are read as well, because people have set them for other tools; what makes no sense in "
+               "them is left out with a warning:");
     for (size_t i = 0; i < option_count; i++) {
         const struct option_row *row = &option_table[i];
 

@@ -120,7 +120,7 @@ static void print_introduction(FILE *to)
         "Options end at the first word that is none, or at `--`. Long names take `--name value` or "
         "`--name=value`, and `_` for `-`; short ones `-S value` or `-Svalue`. Of an option given twice the "
         "last one counts, but for those that may be repeated. Switches take `--name`, `--no-name` or "
-        "`--name=WORD` with 1, true, yes, on or 0, false, no, off.\n\n"
+        "`--name=WORD` with 1, true, yes, on, enable or 0, false, no, off, disable.\n\n"
         "## Where values come from\n\n"
         "From strongest to weakest: the command line, `RINGSIDE_` variables, variables of other tools "
         "(`DD_`, `OTEL_`; where an option names several, the first that is set), the config file, the "
@@ -129,10 +129,15 @@ static void print_introduction(FILE *to)
         "The config file is what `--config` names, else `ringside.conf` in the working folder, else "
         "`ringside.conf` in the folder for system configuration that the build was made for "
         "(`/usr/local/etc` unless told otherwise). It has lines of `name = value`, the names those of the "
-        "long options. `ringside --show-config` tells what counts and why; its output is such a file.\n\n"
-        "What is wrong with an option, a variable or a line of the file ends ringside with status 2 before "
-        "anything is started. An option that this build does not have is refused in the same way, unless "
-        "its value comes from a variable that other tools read too: then there is a warning.\n",
+        "long options. `ringside --show-config` tells what counts and why; its output is such a file. "
+        "[configuration.md](configuration.md) has examples for containers and units.\n\n"
+        "What is wrong with an option, one of our variables or a line of the file ends ringside with status "
+        "2 "
+        "before anything is started, and so does an option that this build does not have. Variables that "
+        "other "
+        "tools read too must not keep a service from starting: what makes no sense in them, or is not in "
+        "this "
+        "build, is left out with a warning.\n",
         option_usage);
 }
 

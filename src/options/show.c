@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store.h"
@@ -34,66 +35,127 @@ static const char *origin_text(const struct option_row *row, const struct option
     return out;
 }
 
-static void print_line(FILE *to, const char *name, const struct buf *value, const char *remark)
+/* What nobody gave, and what must not be read back, is a comment. */
+static void print_line(FILE *to, bool comment, const char *name, const struct buf *value, const char *remark)
 {
-    int width = fprintf(to, "%-*s = %.*s", VALUE_COLUMN, name, (int)value->len, value->data);
+    int width = fprintf(to, "%s%-*s = %.*s", comment ? "# " : "", VALUE_COLUMN - (comment ? 2 : 0), name,
+                        (int)value->len, value->data);
 
     fprintf(to, "%*s# %s\n", width < ORIGIN_COLUMN ? ORIGIN_COLUMN - width : 1, "", remark);
 }
 
-static void print_comment(FILE *to, const char *name, const char *value, const char *remark)
+static uint32_t count_tags(const char *text)
 {
-    int width = fprintf(to, "# %-*s = %s", VALUE_COLUMN - 2, name, value);
+    const char *tag;
+    uint32_t count = 0;
+    size_t n;
 
-    fprintf(to, "%*s# %s\n", width < ORIGIN_COLUMN ? ORIGIN_COLUMN - width : 1, "", remark);
+    while (option_next_tag(&text, &tag, &n))
+        count++;
+    return count;
 }
 
-/* Tags of one text share its origin: whose text value i came from cannot be told when texts are split. */
+/* The text that value i was in: one text can hold several tags. */
 static const struct option_given *given_of_value(const struct options *o, const struct option_row *row,
                                                  uint32_t i)
 {
     const struct option_given *given = option_given(o->store, row);
 
-    for (; row->type == OPTION_EVENTS && given && i; i--)
+    while (option_repeats(row) && given) {
+        uint32_t count = row->type == OPTION_TAGS ? count_tags(given->text) : 1;
+
+        if (i < count)
+            break;
+        i -= count;
         given = given->next;
+    }
     return given;
 }
 
-static void show_value(FILE *to, const struct options *o, const struct option_row *row)
+static void show_events(FILE *to, const struct options *o, const struct option_row *row, const char *remark)
+{
+    char text[EVENT_TEXT_MAX];
+    struct buf value;
+
+    buf_init(&value, VALUE_MAX);
+    for (uint32_t i = 0; i < o->events.count; i++) {
+        value.len = 0;
+        event_spec_print(&o->events.spec[i], text, sizeof(text));
+        option_quote(text, &value);
+        print_line(to, true, row->name, &value, remark);
+    }
+    buf_release(&value);
+}
+
+/* What the run goes by where nobody gave anything: the events, the name of the service, the file that was
+ * read. */
+static void show_default(FILE *to, const struct options *o, const struct option_row *row)
+{
+    const char *remark = origin_text(row, NULL, NULL, 0), *text = NULL;
+    struct buf value;
+
+    if (row->type == OPTION_EVENTS)
+        return show_events(to, o, row, o->preset ? "of --preset" : "default");
+    if (strcmp(row->name, "service") == 0)
+        text = o->service;
+    else if (strcmp(row->name, "config") == 0)
+        text = o->store->config_path;
+    buf_init(&value, VALUE_MAX);
+    if (text)
+        option_quote(text, &value);
+    if (strcmp(row->name, "config") == 0)
+        remark = text ? "found there" : "neither " RINGSIDE_CONFIG_HERE " nor " RINGSIDE_CONFIG_SYSTEM;
+    print_line(to, true, row->name, &value, remark);
+    buf_release(&value);
+}
+
+/* Where a secret came from, and where a file is that is not to be read again. */
+static void show_aside(FILE *to, const struct options *o, const struct option_row *row)
+{
+    const struct option_given *given = option_given(o->store, row);
+    char remark[300];
+    struct buf value;
+
+    buf_init(&value, VALUE_MAX);
+    if (row->type == OPTION_SECRET)
+        buf_add_text(&value, "(set)");
+    else
+        option_quote(given->text, &value);
+    print_line(to, true, row->name, &value, origin_text(row, given, remark, sizeof(remark)));
+    buf_release(&value);
+}
+
+static void show_values(FILE *to, const struct options *o, const struct option_row *row)
 {
     char remark[300];
     struct buf value;
-    uint32_t i = 0;
 
     buf_init(&value, VALUE_MAX);
-    for (; option_format(o, row, i, &value); i++) {
-        print_line(to, row->name, &value,
+    for (uint32_t i = 0; option_format(o, row, i, &value); i++) {
+        print_line(to, false, row->name, &value,
                    origin_text(row, given_of_value(o, row, i), remark, sizeof(remark)));
         value.len = 0;
     }
-    if (i == 0)
-        print_comment(to, row->name, "", origin_text(row, NULL, remark, sizeof(remark)));
     buf_release(&value);
 }
 
 void options_print_config(FILE *to, const struct options *o)
 {
-    char remark[300];
-
     for (size_t i = 0; i < option_count; i++) {
         const struct option_row *row = &option_table[i];
         const struct option_given *given = option_given(o->store, row);
 
         if (row->no_effect || row->type == OPTION_ACTION)
             continue;
-        if (row->type == OPTION_SECRET)
-            print_comment(to, row->name, given ? "(set)" : "",
-                          origin_text(row, given, remark, sizeof(remark)));
-        else if (row->command_line_only && given) /* where this came from, not how to run again */
-            print_comment(to, row->name, given->text, origin_text(row, given, remark, sizeof(remark)));
+        if (!given && !row->fallback)
+            show_default(to, o, row);
+        else if (row->type == OPTION_SECRET || row->command_line_only)
+            show_aside(to, o, row);
         else
-            show_value(to, o, row);
+            show_values(to, o, row);
     }
+    for (uint32_t i = 0; i < o->notes.count; i++)
+        fprintf(to, "# note: %s\n", o->notes.at[i]);
 }
 
 /* ---- --capture-config ---- */
@@ -154,14 +216,32 @@ static int write_atomically(const char *path, const struct buf *text, struct err
     return atomic_file_commit(&file, e);
 }
 
+/* A device or pipe, or a link such as /dev/stdout: written to, where a file would be replaced. */
+static int write_in_place(const char *path, const struct buf *text, struct err *e)
+{
+    FILE *file = fopen(path, "we");
+    bool written;
+
+    if (!file)
+        return err_set(e, errno, "open %s", path);
+    written = fwrite(text->data, 1, text->len, file) == text->len;
+    if (fclose(file) == EOF || !written)
+        return err_set(e, errno, "write %s", path);
+    return 0;
+}
+
 int options_capture_config(const struct options *o, struct err *e)
 {
+    bool in_place;
+    struct stat there;
     struct buf text;
     int result;
 
+    in_place = lstat(o->capture_config, &there) == 0 && !S_ISREG(there.st_mode);
     buf_init(&text, 1 << 20);
     capture(&text, o);
-    result = write_atomically(o->capture_config, &text, e);
+    result = in_place ? write_in_place(o->capture_config, &text, e)
+                      : write_atomically(o->capture_config, &text, e);
     buf_release(&text);
     return result < 0 ? err_wrap(e, "--capture-config") : 0;
 }

@@ -81,6 +81,20 @@ static bool adds(const struct option_row *row, const struct option_origin *now,
     return option_repeats(row) && now->source == before->source;
 }
 
+/*
+ * Behind what was given before. Shared variables are put in the order of the row: that of the environment is
+ * different on each host, and --show-config is there to be compared.
+ */
+static void insert(struct option_setting *setting, struct option_given *given)
+{
+    struct option_given **at = &setting->first;
+
+    while (*at && (*at)->origin.order <= given->origin.order)
+        at = &(*at)->next;
+    given->next = *at;
+    *at = given;
+}
+
 void option_give(struct option_store *s, const struct option_row *row, const char *text,
                  struct option_origin origin)
 {
@@ -90,15 +104,11 @@ void option_give(struct option_store *s, const struct option_row *row, const cha
     if (setting->first && !adds(row, &origin, &setting->first->origin)) {
         if (is_weaker(&origin, &setting->first->origin))
             return;
-        setting->first = setting->last = NULL;
+        setting->first = NULL;
     }
     given = option_take(s, sizeof(*given));
     *given = (struct option_given){.text = text, .origin = origin};
-    if (setting->last)
-        setting->last->next = given;
-    else
-        setting->first = given;
-    setting->last = given;
+    insert(setting, given);
 }
 
 const char *option_origin_name(const struct option_row *row, const struct option_origin *origin, char *out,

@@ -26,7 +26,7 @@ struct option_given {
 };
 
 struct option_setting {
-    struct option_given *first, *last; /* NULL: nobody gave it */
+    struct option_given *first; /* NULL: nobody gave it */
 };
 
 struct option_chunk;
@@ -34,7 +34,8 @@ struct option_chunk;
 struct option_store {
     struct option_setting at[OPTIONS_MAX]; /* by row */
     struct option_chunk *chunks;
-    size_t left; /* in the first chunk */
+    size_t left;             /* in the first chunk */
+    const char *config_path; /* of the file that was read; NULL: there was none */
 };
 
 /* Memory that lives as long as the store; zeroed. */
@@ -80,9 +81,16 @@ void option_quote(const char *text, struct buf *out);
 
 /* 1, 0, or -1 when the text is no word for on or off. */
 int option_switch_word(const char *text);
+/* 0 to 15, or -1. */
+int option_hex_digit(char c);
 
 extern const char *const option_log_modes[LOG_MODE_FILE];
 
+/*
+ * Takes the next tag out of "a:b, c:d", n bytes at *tag: blanks around and empty ones do not count. False at
+ * the end.
+ */
+bool option_next_tag(const char **list, const char **tag, size_t *n);
 /* One tag of n bytes. -1 with *e. */
 int option_check_tag(const char *tag, size_t n, struct err *e);
 
@@ -95,7 +103,9 @@ struct option_words { /* the command line */
 int option_read_command_line(struct option_store *s, struct option_words *words, struct err *e);
 /* Adds to o->notes what in the variables of other tools is left out. */
 void option_read_environment(struct options *o, char **envp);
-/* path: NULL for the places where a file is looked for. */
+/* path: NULL for the places where a file is looked for, in this order. */
+#define RINGSIDE_CONFIG_HERE   "ringside.conf"
+#define RINGSIDE_CONFIG_SYSTEM RINGSIDE_SYSCONFDIR "/ringside.conf"
 int option_read_config(struct option_store *s, const char *path, struct err *e);
 
 #endif

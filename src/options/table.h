@@ -43,6 +43,7 @@ enum option_sense {
     SENSE_ENABLED,  /* a switch that knows "auto", which is on */
     SENSE_PREFIX,   /* of file names: the folder they would be in */
     SENSE_TAG_LIST, /* tags divided by commas or, without any, by blanks */
+    SENSE_MASK,     /* of CPUs, hexadecimal with or without 0x */
     SENSE_OTEL,     /* OTEL_RESOURCE_ATTRIBUTES: the attribute that is the option */
 };
 

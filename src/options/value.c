@@ -93,8 +93,9 @@ int option_switch_word(const char *text)
         const char *text;
         bool value;
     } words[] = {
-        {"1", true},  {"true", true},   {"yes", true}, {"on", true},
-        {"0", false}, {"false", false}, {"no", false}, {"off", false},
+        {"1", true},    {"true", true},     {"yes", true}, {"on", true},     {"enable", true},
+        {"t", true},    {"y", true},        {"0", false},  {"false", false}, {"no", false},
+        {"off", false}, {"disable", false}, {"f", false},  {"n", false},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
@@ -140,27 +141,26 @@ int option_check_tag(const char *tag, size_t n, struct err *e)
     return 0;
 }
 
-/* "a:b, c:d": blanks around and commas at the end do not matter. */
+bool option_next_tag(const char **list, const char **tag, size_t *n)
+{
+    *tag = *list + strspn(*list, ", \t");
+    *n = strcspn(*tag, ",");
+    *list = *tag + *n;
+    while (*n && ((*tag)[*n - 1] == ' ' || (*tag)[*n - 1] == '\t'))
+        (*n)--;
+    return *n > 0;
+}
+
 static int add_tags(struct options *o, const struct option_row *row, const char *text, struct err *e)
 {
+    const char *tag;
+    size_t n;
+
     if (refuse_empty(row, text, e) < 0)
         return -1;
-    while (*text) {
-        size_t n = strcspn(text, ","), skip;
-        const char *tag = text;
-
-        text += n + (text[n] == ',');
-        skip = strspn(tag, " \t");
-        skip = MIN_OF(skip, n);
-        tag += skip;
-        n -= skip;
-        while (n && (tag[n - 1] == ' ' || tag[n - 1] == '\t'))
-            n--;
-        if (n == 0)
-            continue;
+    while (option_next_tag(&text, &tag, &n))
         if (option_check_tag(tag, n, e) < 0 || add_text(o, row, option_take_text(o->store, tag, n), e) < 0)
             return -1;
-    }
     return 0;
 }
 
@@ -204,7 +204,7 @@ static int set_log_mode(struct options *o, const struct option_row *row, const c
 
 /* ---- CPUs ---- */
 
-static int hex_digit(char c)
+int option_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -218,7 +218,7 @@ static bool read_mask(const char *digits, cpu_set_t *out)
     size_t n = strlen(digits);
 
     for (size_t i = 0; i < n; i++) {
-        int digit = hex_digit(digits[n - 1 - i]);
+        int digit = option_hex_digit(digits[n - 1 - i]);
 
         if (digit < 0)
             return false;

@@ -104,7 +104,7 @@ TEST(event__keys_have_their_short_forms)
         {"sPF period=9", "sPF per=9", "ev=sPF p=9", "e=sPF,p=+9"},
         {"sPF parameter=2", "eventname=sPF arg_num=2", "sPF argno=2", "sPF n=2"},
         {"sPF register=rdi", "sPF regno=5", "sPF r=RDI", "sPF reg=0x5"},
-        {"sPF label=x mode=sl", "sPF l=x m=a", "sPF l=x m=*", "sPF,l=x,m=3"},
+        {"sPF label=x mode=s", "sPF l=x m=S", "sPF l=x m=ss", "sPF,l=x,m=1"},
         {"sPF scale=2.5", "sPF s=2.5", "sPF value_scale=+2.50f", "sPF s=25e-1"},
         {"a:b raw_offset=16 raw_size=4", "a:b rawoff=16 rawsz=4", "a:b o=16 z=4", "o=0x10,z=4,e=b,g=a"},
         {"a:b", "event=a:b", "e=b g=a", "group=a:b"},
@@ -285,7 +285,7 @@ TEST(event__printed_spec_reads_back_the_same)
         "uprobe:/usr/lib/x86_64-linux-gnu/libc.so.6:malloc arg_num=1 unit=bytes st=8192",
         "uprobe:\"/a b,c;d=e\\\"\\\\\":f s=3.141592653589793",
         "uretprobe:/x:0x10",
-        "r01c2 mode=a",
+        "r01c2 mode=s",
         "raw_syscalls:sys_enter o=16 z=4 s=123456789012",
     };
 
@@ -363,4 +363,16 @@ TEST(event__preset_leaves_events_alone_that_were_asked_for)
     assert_int_equal(event_preset_add(&list, "cpu_only", NULL), 0);
     assert_int_equal(list.count, 3);
     assert_int_equal(list.spec[0].frequency_hz, 7);
+}
+
+TEST(event__a_preset_that_does_not_go_with_events_says_so_in_one_line)
+{
+    struct err e;
+
+    list.count = 0;
+    assert_int_equal(event_list_add(&list, "sPF label=cpu", &e), 0);
+    assert_int_equal(event_preset_add(&list, "default", &e), -1);
+    assert_non_null(strstr(e.text, "preset default: two events would be called cpu"));
+    assert_null(strchr(e.text, '\n'));
+    assert_int_equal(list.count, 1);
 }

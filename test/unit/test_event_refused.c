@@ -139,6 +139,8 @@ TEST(event__contradictions_are_refused_by_name)
     refuse("sCPU sPF", "\"sPF\" is a second event; events are separated by ';'", "sPF");
     refuse("sCPU event=sPF", "second event", "event=sPF");
     refuse("sCPU mode=l", "that is for allocations", "mode=l");
+    refuse("sCPU mode=a", "that is for allocations", "mode=a");
+    refuse("a:b m=3", "that is for allocations", "m=3");
 }
 
 TEST(event__an_event_must_be_named)

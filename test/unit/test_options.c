@@ -70,7 +70,11 @@ TEST(options__an_empty_variable_and_one_for_help_count_as_not_set)
 
 TEST(options__switches_take_words_in_the_environment)
 {
-    static const char *const yes[] = {"1", "true", "YES", "on"}, *const no[] = {"0", "False", "no", "OFF"};
+    static const char *const yes[] = {"1", "true", "YES", "on", "Enable", "t", "y"}, *const no[] = {
+                                                                                         "0",       "False",
+                                                                                         "no",      "OFF",
+                                                                                         "disable", "f",
+                                                                                         "N"};
     char variable[64];
 
     for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
@@ -376,4 +380,41 @@ TEST(options__events_are_made_of_presets_texts_and_rates)
     parse("--frequency=7|--stack-sample-size=1024|c");
     assert_int_equal(options.events.spec[0].frequency_hz, 7);
     assert_int_equal(options.events.spec[0].stack_bytes, 1024);
+}
+
+TEST(options__an_option_is_no_argument_of_the_one_before)
+{
+    refuse("-S|--nice|5|c", "", "-S: the argument NAME is missing", "--service=--nice");
+    refuse("--service|-O|cpu.pb.gz|c", "", "--service: the argument NAME is missing", "\"-O\"");
+    refuse("-S|--|c", "", "NAME is missing", NULL);
+    parse("--service=--nice|-V|-x|--nice|-5|c");
+    assert_string_equal(options.service, "--nice");
+    assert_string_equal(options.service_version, "-x");
+    assert_int_equal(options.nice, -5);
+}
+
+TEST(options__a_letter_takes_no_equals_sign)
+{
+    refuse("-S=shop|c", "", "\"-S=shop\"", "-S shop or --service=shop");
+    refuse("-I=true|c", "", "-I true or --inlined-functions=true", NULL);
+    parse("-S|=shop|c");
+    assert_string_equal(options.service, "=shop");
+}
+
+/* What the run goes by is shown where nobody gave it, and is not read back. */
+TEST(options__what_follows_from_other_options_is_shown_as_a_comment)
+{
+    FREE_PTR char *text = NULL;
+
+    parse_both("--preset=faults|/bin/shop", "RINGSIDE_SERVCE=x");
+    text = config_text();
+    assert_non_null(strstr(text, "# event                = \"sPF stack_sample_size=32768\""));
+    assert_non_null(strstr(text, "# event                = \"sPFMAJ "));
+    assert_non_null(strstr(text, "# service              = \"shop\""));
+    assert_non_null(strstr(text, "# neither ringside.conf nor /"));
+    assert_non_null(strstr(text, "# note: variable RINGSIDE_SERVCE: "));
+    assert_int_equal(parse_config(text), 0);
+    assert_string_equal(options.preset, "faults");
+    assert_string_equal(options.service, "c");
+    assert_string_equal(shown_origin("config"), "found there");
 }

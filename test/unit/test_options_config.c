@@ -152,3 +152,36 @@ TEST(options_config__capturing_replaces_the_file_at_once_or_not_at_all)
     assert_int_equal(options_capture_config(&options, &error), -1);
     assert_non_null(strstr(error.text, "missing/"));
 }
+
+/* "Save as UTF-8" of an editor on Windows. */
+TEST(options_config__marks_and_line_ends_of_other_systems_do_not_matter)
+{
+    assert_int_equal(parse_config("\xef\xbb\xbfservice = shop\r\nnice = 5\r\n\r\n# end"), 0);
+    assert_string_equal(options.service, "shop");
+    assert_int_equal(options.nice, 5);
+    assert_int_equal(parse_config("service = \"shop\""), 0);
+    assert_string_equal(options.service, "shop");
+}
+
+TEST(options_config__what_stands_behind_a_quoted_event_is_not_lost)
+{
+    refuse_config("event = \"sCPU\";\"sPF\"\n", "ringside.conf:1: event", "behind the value");
+    assert_int_equal(parse_config("event = \"sCPU;sPF\" # both\n"), 0);
+    assert_int_equal(options.events.count, 2);
+}
+
+TEST(options_config__capturing_to_what_is_no_file_writes_and_replaces_nothing)
+{
+    struct stat there;
+
+    unlink("captured.conf");
+    assert_int_equal(symlink("/dev/null", "captured.conf"), 0);
+    parse("--capture-config=captured.conf|c");
+    assert_int_equal(options_capture_config(&options, &error), 0);
+    assert_int_equal(lstat("captured.conf", &there), 0);
+    assert_true(S_ISLNK(there.st_mode));
+    unlink("captured.conf");
+    parse("--capture-config=/tmp|c");
+    assert_int_equal(options_capture_config(&options, &error), -1);
+    assert_non_null(strstr(error.text, "Is a directory"));
+}

@@ -139,8 +139,8 @@ TEST(options_layers__every_line_of_a_file_says_the_same_as_the_flag)
         for (size_t i = 0; i < ARRAY_LEN(spellings); i++) {
             char line[256], expected[256];
 
-            if (!f.sample)
-                continue;
+            if (!f.sample || (strcmp(f.name, "event") == 0 && strchr(spellings[i], ';')))
+                continue; /* behind an event comes another */
             expected_value(&f, f.sample, expected, sizeof(expected));
             snprintf(line, sizeof(line), spellings[i], f.name, f.sample); // NOLINT: all of one form
             if (f.command_line_only || f.is_later) {
@@ -220,7 +220,7 @@ static const char *contrary(const struct option_facts *f)
         return "sPF freq=7";
     if (strcmp(f->name, "preset") == 0)
         return "faults";
-    return strcmp(f->name, "cpu-affinity") == 0 ? "1" : "other:1";
+    return strcmp(f->name, "cpu-affinity") == 0 ? "0x2" : "other:1";
 }
 
 static void check_stronger(const struct option_facts *f, const char *words, const char *variables,

@@ -29,7 +29,7 @@ static void check_width(void (*print)(FILE *to))
     FREE_PTR char *text = printed(print);
 
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-        if (strlen(line) > 100)
+        if (strlen(line) > 80)
             fail_msg("%zu columns: %s", strlen(line), line);
 }
 
