@@ -111,13 +111,15 @@ static void heap_refresh_top(struct perf_feed *f)
 }
 
 /*
- * How often events come is up to the program, and may change from nothing to everything: the next look is due
- * when the fullest ring should be a quarter full, and later only step by step.
+ * How often events come, but for CPU time, is up to the program, and may change from nothing to everything:
+ * the next look is due when the fullest ring should be a quarter full, and later only step by step.
  */
 static uint64_t pace(const struct perf_feed *f, uint64_t since_ns)
 {
     uint64_t fullest = 1, room = f->ring[0].mask + 1, due_ns;
 
+    if (f->armed.events == 1 && f->feed.info.cpu_event == 0)
+        return f->interval_ns;
     for (uint32_t i = 0; i < f->rings; i++)
         fullest = MAX_OF(fullest, f->ring[i].head - f->ring[i].tail);
     due_ns = (uint64_t)((double)since_ns * ((double)room / 4) / (double)fullest);
