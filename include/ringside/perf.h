@@ -41,8 +41,15 @@ struct perf_event {
 struct perf_armed {
     uint32_t cpus, events;
     uint32_t ring_pages;                 /* data pages of each ring: what the profiler should try first */
+    bool separator;                      /* one more descriptor, see separate() in arm.c */
+    bool probes;                         /* some were defined in tracefs: perf_remove_probes() in the end */
     struct perf_event event[EVENTS_MAX]; /* the first one's rings hold the records of all */
 };
+/* Descriptors: of each event one for each CPU, and what holds the events apart. */
+static inline uint32_t perf_armed_fds(const struct perf_armed *a)
+{
+    return a->events * a->cpus + a->separator;
+}
 /* Bytes of *a up to its last event. */
 static inline size_t perf_armed_bytes(const struct perf_armed *a)
 {
@@ -102,6 +109,12 @@ struct perf_target {
 /* -1 with *e: no such tracepoint, field, file or symbol, or they cannot be read: which, and what helps. */
 int perf_resolve(const struct perf_machine *m, const struct event_spec *s, struct perf_target *out,
                  struct err *e);
+
+/*
+ * Takes the probes that perf_arm() defined in process `pid` off the kernel's list again, and those of
+ * processes that are gone. wait: up to half a second, for events just closed.
+ */
+void perf_remove_probes(const struct perf_machine *m, pid_t pid, bool wait);
 
 /* perf_explain() for a certain event: knows what a refusal means for its kind. Names the event. */
 void perf_explain_event(const struct event_spec *s, int code, struct err *e);

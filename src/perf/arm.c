@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "arm.h"
+#include "probes.h"
 #include "ringside/arch.h"
 #include "ringside/base.h"
 
@@ -23,6 +24,8 @@
 #define RING_HOLDS_MS         250
 #define RING_BYTES_MIN        (512U << 10)
 #define RING_BYTES_MAX        (4U << 20)
+/* Where a program may make every sample at once: calls of a function, a tracepoint's hits. */
+#define RING_BYTES_BURST      (16U << 20)
 /* All rings together: a host with many CPUs gets smaller ones. */
 #define RINGS_BYTES_MAX       (128U << 20)
 /* Record header, registers, kernel callchain: what a sample takes beside its stack. */
@@ -161,9 +164,12 @@ uint64_t perf_bytes_per_second(const struct perf_armed *armed)
 
 static uint32_t ring_pages(const struct perf_armed *armed)
 {
-    uint64_t bytes = RING_BYTES_MIN, want;
+    uint64_t bytes = RING_BYTES_MIN, most = RING_BYTES_MAX, want;
 
-    want = MIN_OF(perf_bytes_per_second(armed) * RING_HOLDS_MS / 1000, (uint64_t)RING_BYTES_MAX);
+    for (uint32_t i = 0; i < armed->events; i++)
+        if (armed->event[i].attr.type == PERF_TYPE_TRACEPOINT && armed->event[i].attr.sample_period == 1)
+            most = RING_BYTES_BURST;
+    want = MIN_OF(perf_bytes_per_second(armed) * RING_HOLDS_MS / 1000, most);
     while (bytes < want)
         bytes *= 2;
     while (bytes > RING_BYTES_MIN / 4 && bytes * armed->cpus > RINGS_BYTES_MAX)
@@ -210,6 +216,8 @@ struct arming {
     int cpu[PERF_CPUS_MAX];
     uint32_t cpus;
     bool needs_kernel;
+    bool uninherited;       /* the turn of events that only the first task can have */
+    struct err not_defined; /* why there are such */
 };
 
 /*
@@ -256,15 +264,44 @@ static int open_all(struct arming *a, struct perf_event *event)
     return 0;
 }
 
+static bool is_probe(const struct event_spec *spec)
+{
+    return spec->kind == EVENT_KPROBE || spec->kind == EVENT_KRETPROBE || spec->kind == EVENT_UPROBE ||
+           spec->kind == EVENT_URETPROBE;
+}
+
+/*
+ * A probe that cannot be defined in tracefs must not be inherited (define.c). It is armed after the others:
+ * the first event is the one that tells about all processes.
+ */
+static int find_target(struct arming *a, const struct event_spec *spec, struct perf_target *target,
+                       struct err *e)
+{
+    const struct perf_machine *m = perf_this_machine();
+
+    if (perf_resolve(m, spec, target, e) < 0)
+        return -1;
+    if (!is_probe(spec) || a->uninherited)
+        return 0;
+    if (!a->armed->probes)
+        perf_remove_probes(m, 0, false); /* what a killed profiler left behind */
+    if (probes_define(m, spec, target, &a->not_defined) == 0) {
+        a->armed->probes = true;
+        return 0;
+    }
+    return 1;
+}
+
+/* 1: its turn comes later. */
 static int arm_one(struct arming *a, const struct event_spec *spec, struct err *e)
 {
     struct perf_event *event = &a->armed->event[a->armed->events];
     struct perf_target target;
-    int code;
+    int code = find_target(a, spec, &target, e);
 
-    if (perf_resolve(perf_this_machine(), spec, &target, e) < 0)
-        return -1;
-    if ((a->armed->events + 1) * a->cpus > PERF_FDS_MAX)
+    if (code != 0)
+        return code;
+    if ((a->armed->events + 1) * a->cpus + 1 > PERF_FDS_MAX)
         return err_set(e, EMFILE, "event %s: %u CPUs times %u events are more than %d descriptors",
                        spec->name, a->cpus, a->armed->events + 1, PERF_FDS_MAX);
     *event = (struct perf_event){.cpu_time = is_cpu_time(spec)};
@@ -274,7 +311,9 @@ static int arm_one(struct arming *a, const struct event_spec *spec, struct err *
     event->attr.config1 = target.config1;
     event->attr.config2 = target.config2;
     set_rate(&event->attr, spec);
-    event->attr.inherit_stat = !event->attr.freq; /* exact counts complete exact periods only (account.c) */
+    event->attr.inherit = !a->uninherited;
+    event->attr.inherit_stat =
+        event->attr.inherit && !event->attr.freq; /* exact counts complete exact periods only (account.c) */
     set_weight(event, spec, &target);
     if (a->armed->events == 0)
         track_processes(&event->attr);
@@ -284,6 +323,9 @@ static int arm_one(struct arming *a, const struct event_spec *spec, struct err *
         perf_explain_event(spec, code, e);
         return -1;
     }
+    if (a->uninherited)
+        log_warn(perf, "%s: in the command's first thread only, not in others and not in its children: %s",
+                 spec->name, a->not_defined.text);
     name_event(event, spec);
     event->attr.config1 = event->attr.config2 = 0; /* pointers, maybe */
     a->armed->events++;
@@ -291,29 +333,75 @@ static int arm_one(struct arming *a, const struct event_spec *spec, struct err *
     return 0;
 }
 
-int perf_arm(const struct event_list *events, struct perf_armed *armed, int *fds, struct err *e)
+/*
+ * When the kernel switches between two tasks that have the same events by inheritance, it leaves them in
+ * place and exchanges their counts, the first of one task with the first of the other and so on
+ * (perf_event_sync_stat). But a child's events are in an order of their own (perf_event_init_context: by CPU
+ * and PMU), so that page faults are added to CPU time. An event that is not inherited makes the first task's
+ * events not the same as its children's (inherit_task_group); those of a child and its own children have one
+ * order.
+ */
+static void separate(struct arming *a)
 {
-    struct arming a = {.armed = armed, .fds = fds};
-    struct err first = {0}, why;
+    struct perf_event_attr attr = {
+        .size = sizeof(attr),
+        .type = PERF_TYPE_SOFTWARE,
+        .config = PERF_COUNT_SW_DUMMY,
+        .exclude_kernel = 1,
+        .exclude_hv = 1,
+    };
+    int fd = perf_event_open(&attr, 0, -1);
 
-    *armed = (struct perf_armed){0};
-    a.cpus = allowed_cpus(a.cpu);
-    for (uint32_t i = 0; i < events->count && a.cpus; i++) {
-        if (arm_one(&a, &events->spec[i], &why) == 0)
+    if (fd < 0) {
+        log_warn(perf, "counts of events may be mixed up: %s", strerror(errno));
+        return;
+    }
+    *a->fds = fd;
+    a->armed->separator = true;
+}
+
+/* The events of a list, but for those whose bits are set in *done; sets them of all that are settled. */
+static void arm_list(struct arming *a, const struct event_list *events, uint32_t *done, struct err *first)
+{
+    struct err why = {0};
+
+    for (uint32_t i = 0; i < events->count && a->cpus; i++) {
+        int result = *done >> i & 1 ? 0 : arm_one(a, &events->spec[i], &why);
+
+        if (result <= 0)
+            *done |= 1U << i;
+        if (result >= 0)
             continue;
-        if (!first.text[0])
-            first = why;
+        if (!first->text[0])
+            *first = why;
         if (events->count > 1)
             log_warn(perf, "left out: %s", why.text);
     }
+}
+
+int perf_arm(const struct event_list *events, struct perf_armed *armed, int *fds, struct err *e)
+{
+    struct arming a = {.armed = armed, .fds = fds};
+    struct err first = {0};
+    uint32_t done = 0;
+
+    *armed = (struct perf_armed){0};
+    a.cpus = allowed_cpus(a.cpu);
+    arm_list(&a, events, &done, &first);
+    a.uninherited = true;
+    arm_list(&a, events, &done, &first);
     armed->cpus = a.cpus;
     if (!a.cpus)
         return err_set(e, 0, "no processor to profile on");
     if (!armed->events) {
+        if (armed->probes)
+            perf_remove_probes(perf_this_machine(), getpid(), false);
         if (e)
             *e = first;
         return -1;
     }
+    if (armed->events > 1)
+        separate(&a);
     armed->ring_pages = ring_pages(armed);
     return 0;
 }

@@ -333,7 +333,7 @@ static void feed_op_close(struct feed *feed)
     keeper_stop(&f->keeper);
     for (uint32_t i = 0; i < f->rings; i++)
         ring_close(&f->ring[i]);
-    for (uint32_t i = 0; i < f->armed.events * f->rings; i++)
+    for (uint32_t i = 0; i < perf_armed_fds(&f->armed); i++)
         close(f->fds[i]);
     ids_release(&f->ids);
     free(f->fds);
@@ -446,7 +446,7 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
                            struct stats *stats, struct err *e)
 {
     struct perf_feed *f = base_calloc(1, sizeof(*f));
-    uint32_t total = armed->events * armed->cpus;
+    uint32_t total = perf_armed_fds(armed);
 
     f->feed.ops = &ops;
     memcpy(&f->armed, armed, perf_armed_bytes(armed));

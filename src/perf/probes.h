@@ -10,6 +10,13 @@
 int probes_resolve(const struct perf_machine *m, const struct event_spec *s, struct perf_target *out,
                    struct err *e);
 
+/*
+ * Puts the probe that *t says into the kernel's list of tracepoints (define.c), and that into *t. -1 with *e,
+ * *t as it was: tracefs is not there, or not to be written to.
+ */
+int probes_define(const struct perf_machine *m, const struct event_spec *s, struct perf_target *t,
+                  struct err *e);
+
 /* Number of the PMU "kprobe" or "uprobe"; -1 with *e when this kernel has none. */
 long probes_pmu(const struct perf_machine *m, const char *pmu, struct err *e);
 

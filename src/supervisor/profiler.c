@@ -205,6 +205,8 @@ static int profile(struct profiler *p, const char *version, struct err *e)
     feed = open_feed(p, stats, e);
     result = feed ? run_worker(p, version, stats, feed, e) : -1;
     feed_close(feed);
+    if (p->hello.armed.probes)
+        perf_remove_probes(perf_this_machine(), p->hello.pid, true);
     stats_free(stats);
     return result;
 }

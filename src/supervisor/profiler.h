@@ -25,7 +25,7 @@ static inline size_t hello_bytes(const struct hello *h)
 
 static inline uint32_t hello_fds(const struct hello *h)
 {
-    return h->armed.events * h->armed.cpus;
+    return perf_armed_fds(&h->armed);
 }
 
 /*
