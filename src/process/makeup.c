@@ -76,7 +76,7 @@ struct process *table_make_up_process(struct processes *t, uint32_t pid)
     struct task *task;
     bool here;
 
-    if (!table_has_room(t, 1, 1)) /* not counted: the same process comes by with every sample */
+    if (!table_takes_unknown(t, 1)) /* not counted: the same process comes by with every sample */
         return table_overflow(t);
     p = table_add_process(t, pid);
     task = table_add_task(t, p, pid);
@@ -97,7 +97,7 @@ struct task *table_make_up_task(struct processes *t, struct process *p, uint32_t
     bool ended = p->exited;
     struct task *task;
 
-    if (!table_has_room(t, 0, 1))
+    if (!table_takes_unknown(t, 0))
         return table_overflow(t)->tasks;
     task = table_add_task(t, p, tid);
     task->made_up = true;

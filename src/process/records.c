@@ -78,7 +78,7 @@ static struct process *apply_exec(struct processes *t, const struct feed_record 
     struct task *survivor;
 
     if (!p || p->exited)
-        return start_process(t, r->pid, r->pid);
+        return p || table_takes_unknown(t, 1) ? start_process(t, r->pid, r->pid) : NULL;
     survivor = exec_survivor(p);
     for (struct task *task = p->tasks; task; task = task->next)
         if (!task->exited && task != survivor)
@@ -178,12 +178,10 @@ static struct task *ending_task(struct processes *t, uint32_t pid, uint32_t tid)
 
     if (task)
         return task;
-    if (!p) {
-        p = start_process(t, pid, tid);
-        return p ? p->tasks : NULL;
-    }
-    if (!table_has_room(t, 0, 1))
+    if (!table_takes_unknown(t, p ? 0 : 1))
         return NULL;
+    if (!p)
+        return start_process(t, pid, tid)->tasks;
     task = table_add_task(t, p, tid);
     table_set_name(task->name, p->name);
     return task;

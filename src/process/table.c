@@ -106,6 +106,16 @@ bool table_has_room(const struct processes *t, uint32_t processes, uint32_t task
            t->tasks + (uint64_t)tasks <= t->limits.tasks;
 }
 
+/*
+ * Who is not known may be somebody whose samples so far count for the overflow process. With a place of their
+ * own, their exact time would show all of that once more, so from then on only those get one whose start is
+ * seen.
+ */
+bool table_takes_unknown(const struct processes *t, uint32_t processes)
+{
+    return !t->overflow_used && table_has_room(t, processes, 1);
+}
+
 struct process *table_add_process(struct processes *t, uint32_t pid)
 {
     struct process *p = base_calloc(1, sizeof(*p));

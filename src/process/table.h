@@ -24,6 +24,8 @@ struct processes {
 };
 
 bool table_has_room(const struct processes *t, uint32_t processes, uint32_t tasks);
+/* Room for a task whose start was missed, and for its process (processes: 1) or not (0). */
+bool table_takes_unknown(const struct processes *t, uint32_t processes);
 
 /* A living process without tasks that shows nothing. There must be room. */
 struct process *table_add_process(struct processes *t, uint32_t pid);

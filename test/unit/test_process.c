@@ -307,6 +307,36 @@ TEST(process__beyond_the_cap_one_process_stands_for_all)
     end();
 }
 
+/* Their exact time would come on top of the samples that the overflow process has of them. */
+TEST(process__who_was_beyond_the_cap_stays_there_when_there_is_room)
+{
+    begin((struct process_limits){.processes = 2, .tasks = 3, .mappings = 10});
+    comm(1, 1, "init", true);
+    fork_record(10, 10, 1, 1);
+    for (uint32_t pid = 11; pid < 14; pid++)
+        fork_record(pid, pid, 1, 1);
+    assert_true(process_get_task(table, 11, 11)->process->overflow);
+    exit_record(10, 10);
+    processes_forget(table, processes_next_ended(table, UINT64_MAX));
+    assert_true(process_get(table, 11)->overflow);
+    assert_false(comm(12, 12, "name", true));
+    exit_record(11, 11);
+    assert_null(process_find_task(table, 11, 11));
+    assert_null(processes_next_ended(table, UINT64_MAX));
+    assert_int_equal(processes_count(table), 1);
+    assert_true(fork_record(11, 11, 1, 1)); /* the id is another's now */
+    assert_false(process_get(table, 11)->overflow);
+
+    fork_record(11, 20, 11, 11);
+    fork_record(11, 21, 11, 11);
+    assert_true(process_get_task(table, 11, 21)->process->overflow);
+    exit_record(11, 20);
+    processes_forget(table, processes_next_ended(table, UINT64_MAX));
+    exit_record(11, 21);
+    assert_null(process_find_task(table, 11, 21));
+    end();
+}
+
 TEST(process__beyond_the_cap_of_tasks_threads_count_for_the_overflow_process)
 {
     begin((struct process_limits){.processes = 10, .tasks = 2, .mappings = 10});
