@@ -164,12 +164,12 @@ uint64_t perf_bytes_per_second(const struct perf_armed *armed)
 
 static uint32_t ring_pages(const struct perf_armed *armed)
 {
-    uint64_t bytes = RING_BYTES_MIN, most = RING_BYTES_MAX, want;
+    uint64_t bytes = RING_BYTES_MIN, want;
 
+    want = MIN_OF(perf_bytes_per_second(armed) * RING_HOLDS_MS / 1000, (uint64_t)RING_BYTES_MAX);
     for (uint32_t i = 0; i < armed->events; i++)
         if (armed->event[i].attr.type == PERF_TYPE_TRACEPOINT && armed->event[i].attr.sample_period == 1)
-            most = RING_BYTES_BURST;
-    want = MIN_OF(perf_bytes_per_second(armed) * RING_HOLDS_MS / 1000, most);
+            want = RING_BYTES_BURST;
     while (bytes < want)
         bytes *= 2;
     while (bytes > RING_BYTES_MIN / 4 && bytes * armed->cpus > RINGS_BYTES_MAX)

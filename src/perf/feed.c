@@ -110,6 +110,11 @@ static void heap_refresh_top(struct perf_feed *f)
         heap_sift_down(f);
 }
 
+static bool rate_is_known(const struct perf_feed *f)
+{
+    return f->armed.events == 1 && f->feed.info.cpu_event == 0;
+}
+
 /*
  * How often events come, but for CPU time, is up to the program, and may change from nothing to everything:
  * the next look is due when the fullest ring should be a quarter full, and later only step by step.
@@ -118,7 +123,7 @@ static uint64_t pace(const struct perf_feed *f, uint64_t since_ns)
 {
     uint64_t fullest = 1, room = f->ring[0].mask + 1, due_ns;
 
-    if (f->armed.events == 1 && f->feed.info.cpu_event == 0)
+    if (rate_is_known(f))
         return f->interval_ns;
     for (uint32_t i = 0; i < f->rings; i++)
         fullest = MAX_OF(fullest, f->ring[i].head - f->ring[i].tail);
@@ -265,6 +270,8 @@ static enum feed_wait wait_idle(struct perf_feed *f, uint64_t deadline_ns)
             return FEED_ENDED;
         /* A wake-up that was due before the last drain finds nothing: listen again. */
         f->woken = batch_begin(f);
+        if (f->woken && !rate_is_known(f))
+            f->pace_ns = DRAIN_SOONEST_NS; /* nobody knows what comes behind the first */
         if (f->woken || n == 0)
             return FEED_READY;
     }
