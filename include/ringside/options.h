@@ -26,7 +26,7 @@ struct options {
     const char *service; /* -S; default: the command's base name */
     const char *environment;
     const char *service_version;
-    const char *runtime_id;
+    const char *runtime_id;   /* --runtime-id; default: a new UUID */
     struct option_texts tags; /* "key:value" each; at most OPTION_TAG_MAX bytes, no comma */
 
     /* Where it goes. */

@@ -104,8 +104,8 @@ const struct event_key event_keys[] = {
     {"stack_sample_size", "stcksz st", "bytes of the stack copied with a sample"},
     {"parameter", "arg_num argno arg n", "weigh by an argument of the function or system call, from 1"},
     {"register", "regno reg r", "weigh by a register: its name, or perf's number"},
-    {"raw_offset", "rawoff o", "weigh by a field of the tracepoint's record at so many bytes"},
-    {"raw_size", "rawsz z", "size of that field: 1, 2, 4 or 8 bytes; 8 unless given"},
+    {"raw_offset", "rawoff argoff o", "weigh by a field of the tracepoint's record at so many bytes"},
+    {"raw_size", "rawsz argsz z", "size of that field: 1, 2, 4 or 8 bytes; 8 unless given"},
     {"raw_field", "field", "weigh by a field of the tracepoint's record: its name, or NAME[INDEX]"},
     {"scale", "value_scale s", "factor for the weight"},
 };

@@ -3,10 +3,15 @@
  */
 #include "ringside/options.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "store.h"
+
+#define RUNTIME_ID_BYTES 37 /* 8-4-4-4-12 digits */
 
 static const struct option_row *row_of(const char *name)
 {
@@ -173,6 +178,23 @@ static int make_events(struct options *o, struct err *e)
     return 0;
 }
 
+/* A random UUID (RFC 9562, version 4), so that the profiles of a run are found to be one. */
+static int make_runtime_id(struct options *o, struct err *e)
+{
+    uint8_t random[16];
+    char *out, hex[2 * sizeof(random) + 1];
+
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return err_set(e, errno, "make up a runtime id");
+    random[6] = (uint8_t)((random[6] & 0x0f) | 0x40);
+    random[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
+    hex_encode(random, sizeof(random), hex);
+    out = option_take(o->store, RUNTIME_ID_BYTES);
+    snprintf(out, RUNTIME_ID_BYTES, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+    o->runtime_id = out;
+    return 0;
+}
+
 static bool needs_command(const struct options *o)
 {
     return !(o->list_events || o->show_config || o->capture_config || o->pid || o->global);
@@ -217,7 +239,7 @@ static int make_options(struct options *o, struct option_words *words, char **en
         return err_set(e, 0, "no command to run: ringside [options] command [arguments]");
     if (!o->service && o->command[0])
         o->service = base_name(o->command[0]);
-    return 0;
+    return o->runtime_id ? 0 : make_runtime_id(o, e);
 }
 
 int options_parse(struct options *o, int argc, char **argv, char **envp, struct err *e)

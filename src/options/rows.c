@@ -68,7 +68,7 @@ const struct option_row option_table[] = {
              "options of their own; tags of variables of other tools that are not well-formed are left out, "
              "with a warning."},
     {.name = "runtime-id", .argument = "ID", .type = OPTION_TEXT, .group = GROUP_LABELS,
-     .variable = {NAMED("DD_PROFILING_RUNTIME_ID")}, .rare = true, .note = "made up for each run",
+     .variable = {NAMED("DD_PROFILING_RUNTIME_ID")}, .rare = true, .default_varies = true, .note = "made up for each run",
      .example = "5b2c4a7e-0f3d-4c0e-9d55-2a7e6f1b8c90", AT(runtime_id), .help = "identity of this run"},
 
     /* ---- sampling ---- */

@@ -418,3 +418,20 @@ TEST(options__what_follows_from_other_options_is_shown_as_a_comment)
     assert_string_equal(options.service, "c");
     assert_string_equal(shown_origin("config"), "found there");
 }
+
+TEST(options__each_run_has_an_identity_that_is_not_captured)
+{
+    char first[64];
+
+    parse("c");
+    snprintf(first, sizeof(first), "%s", options.runtime_id);
+    assert_int_equal(strlen(first), 36);
+    assert_int_equal(strspn(first, "0123456789abcdef-"), 36);
+    assert_true(first[14] == '4' && strchr("89ab", first[19]));
+    parse("c");
+    assert_string_not_equal(options.runtime_id, first);
+    assert_string_equal(shown_value("runtime-id"), "");
+    parse("--capture-config=captured.conf|c");
+    assert_int_equal(options_capture_config(&options, &error), 0);
+    assert_int_not_equal(system("grep -q runtime-id captured.conf"), 0);
+}

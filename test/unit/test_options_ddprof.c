@@ -1,8 +1,9 @@
 /*
  * test_options_ddprof.c - the flags and variables of ddprof: which mean the same here, and why others differ
  *
- * The list is that of its command reference (docs/Commands.md and what --help_extended adds). A row says how
- * a line that is written for ddprof fares here.
+ * The list is that of its command reference (docs/Commands.md, what --help_extended adds, src/ddprof_cli.cc).
+ * A row says how a line that is written for ddprof fares here. Its defaults differ in four places: the log
+ * level (error), where the log goes (stdout), the timeline (on) and the service (myservice).
  */
 #include "options_cases.h"
 
@@ -46,25 +47,38 @@ static const struct line flags[] = {
     {"--inlined-functions|false", SAME, NULL},
     {"-I|true", LATER, NULL},
     {"-I|0", SAME, NULL},
+    {"-I|f", SAME, NULL},
+    {"--inlined_functions|disable", SAME, NULL},
+    {"--inlined_functions|y", LATER, NULL},
     {"--timeline", LATER, NULL},
     {"-t", LATER, NULL},
+    {"--timeline=false", SAME, NULL},
     {"--upload_period|10", SAME, NULL},
     {"--upload-period|10", SAME, NULL},
     {"-u|10", SAME, NULL},
     {"--event|sCPU", SAME, NULL},
+    {"--event|sCPU|--event|hCPU|-e|sPF;sCS", SAME, NULL},
+    {"-e|sCPU,period=1000", REFUSED, "the kernel takes 10000 for anything shorter"},
+    {"-e|sALLOC", LATER, NULL},
+    {"-e|sCPU mode=a", REFUSED, "there it has no effect"},
     {"-e|sCPU period=1000000;hCPU", SAME, NULL},
     {"-e|help", SAME, NULL},
     {"--preset|cpu_only", SAME, NULL},
+    {"--preset|default", DIFFERS, "CPU time, no allocations yet"},
+    {"--preset|alloc_only", LATER, NULL},
+    {"--preset|cpu_live_heap", LATER, NULL},
     {"--switch_user|nobody", LATER, NULL},
     {"--switch-user|nobody", LATER, NULL},
     {"--nice|5", SAME, NULL},
     {"--config|/dev/null", SAME, NULL},
     {"--log_level|debug", SAME, NULL},
+    {"--log-level|debug", SAME, NULL},
     {"-l|informational", DIFFERS, "the same as notice"},
     {"-l|notice", SAME, NULL},
     {"-l|warn", SAME, NULL},
     {"-l|error", SAME, NULL},
     {"--log_mode|stdout", SAME, NULL},
+    {"--log-mode|stdout", SAME, NULL},
     {"-o|stderr", SAME, NULL},
     {"-o|syslog", SAME, NULL},
     {"-o|disabled", SAME, NULL},
@@ -84,6 +98,8 @@ static const struct line flags[] = {
     {"--agentless|true", LATER, NULL},
     {"--runtime_id|0a-1b", SAME, NULL},
     {"--cpu_affinity|0xa4", SAME, NULL},
+    {"--cpu_affinity|3", DIFFERS, "CPU 3; there it is a mask even without 0x"},
+    {"--cpu_affinity|a4", REFUSED, "a mask begins with 0x"},
     {"--cpu-affinity|0xa4", SAME, NULL},
     {"--do_export|false", NOTHING, "nothing is sent"},
     {"--debug_pprof_prefix|/tmp/profile_", DIFFERS, "the folder; names are Ringside's own"},
@@ -96,11 +112,12 @@ static const struct line flags[] = {
     {"--initial-loaded-libs-check-delay|1000", NOTHING, "there is no library"},
     {"--loaded_libs_check_interval|1000", NOTHING, "there is no library"},
     {"--remote_symbolization", LATER, NULL},
+    {"--remote-symbolization=false", SAME, NULL},
     {"--disable-symbolization", LATER, NULL},
     {"--reorder-events", NOTHING, "always done"},
     {"--no-reorder-events", NOTHING, "always done"},
     {"--maximum-pids|-1", SAME, NULL},
-    {"--maximum_pids|100", SAME, NULL},
+    {"--maximum_pids|100", DIFFERS, "the others are profiled too, as one"},
 };
 
 /* Of shared variables, what is not in this build is noted only. */
@@ -126,7 +143,10 @@ static const struct line variables[] = {
     {"DD_PROFILING_RUNTIME_ID=0a-1b", SAME, NULL},
     {"DD_PROFILING_INLINED_FUNCTIONS=true", NOTHING, "later"},
     {"DD_PROFILING_NATIVE_EVENTS=sCPU", SAME, NULL},
+    {"DD_PROFILING_NATIVE_EVENTS=sCPU;sALLOC", NOTHING, "later, and sCPU alone is the default"},
     {"DD_PROFILING_NATIVE_PRESET=cpu_only", SAME, NULL},
+    {"DD_PROFILING_NATIVE_PRESET=cpu_live_heap", NOTHING, "later"},
+    {"DD_PROFILING_NATIVE_STARTUP_WAIT_MS=100", NOTHING, "of its library"},
     {"DD_PROFILING_NATIVE_LOG_LEVEL=debug", SAME, NULL},
     {"DD_PROFILING_NATIVE_LOG_MODE=syslog", SAME, NULL},
     {"DD_PROFILING_NATIVE_CONFIG=/dev/null", SAME, NULL},
@@ -181,6 +201,36 @@ TEST(options_ddprof__every_flag_of_its_reference_fares_as_listed)
         if (flags[i].fares != LATER && flags[i].fares != REFUSED && !options.list_events)
             assert_string_equal(options.command[0], "c");
     }
+}
+
+/* "--a_b|x" as "--a-b|x", "--a_b=x" and "--a-b=x". */
+static void spell(const char *line, bool dashes, bool equals, char *out, size_t bytes)
+{
+    char *value = snprintf(out, bytes, "%s", line) > 2 ? strpbrk(out, "|=") : NULL;
+
+    for (char *c = out + 2; dashes && *c && c != value; c++)
+        *c = *c == '_' ? '-' : *c;
+    if (equals && value && !strchr(value + 1, '|'))
+        *value = '=';
+}
+
+TEST(options_ddprof__every_flag_fares_the_same_in_each_spelling)
+{
+    for (size_t i = 0; i < 4 * ARRAY_LEN(flags); i++) {
+        struct line line = flags[i / 4];
+        char other[200], words[256];
+
+        if (strncmp(line.given, "--", 2) != 0)
+            continue;
+        spell(line.given, i & 1, i & 2, other, sizeof(other));
+        line.given = other;
+        snprintf(words, sizeof(words), "%s|c", other);
+        check(&line, words, "");
+    }
+}
+
+TEST(options_ddprof__targets_other_than_a_command_come_later)
+{
     parse_with("-p|1", "");
     assert_non_null(strstr(error.text, "not in this build"));
     parse_with("-g", "");
@@ -193,12 +243,22 @@ TEST(options_ddprof__every_variable_fares_as_listed)
         check(&variables[i], "c", variables[i].given);
 }
 
+/* Those of its own tests, but for allocations and a period the kernel would lengthen. */
 TEST(options_ddprof__its_config_files_read)
 {
     assert_int_equal(
-        parse_config("service=\"bench\"\ndo_export=0\nfault_info=1\nworker_period=2\nupload_period=3\n"
-                     "log_level=\"informational\"\nlog_mode=\"stdout\"\nshow_config=1\nenable=1\n"),
+        parse_config("# A test configuration\nservice=\"ddprof-bench\"\nenvironment=\"ci\"\ndo_export=0\n"
+                     "fault_info=1\nupload_period=3\nworker_period=2\nlog_level=\"informational\"\n"
+                     "log_mode=\"stdout\"\nshow_config=1\nenable=1\nevent=\"sCPU,period=100000\"\n"
+                     "event=\"sPF\"\n# command_line=[\"BadBoggleSolver_run\", 30]\n"),
         0);
     assert_int_equal(options.upload_period_s, 3);
+    assert_int_equal(options.events.count, 2);
     assert_int_equal(options.notes.count, 3);
+    assert_int_equal(parse_config("sample_stack_user=65528\nlog_level=\"notice\"\n"), 0);
+    assert_int_equal(options.stack_bytes, 65528);
+    assert_int_equal(parse_config("event=[\"sCPU\", \"sPF\"]\ntimeline=false\ntags=\"a:1,b:2\"\n"), 0);
+    assert_int_equal(options.events.count, 2);
+    refuse_config("service=\"x\"\nevent=\"sALLOC period=-524288;sCPU\"\n", "ringside.conf:2", NULL);
+    refuse_config("command_line=[\"redis-server\"]\n", "only be given on the command line", NULL);
 }
