@@ -6,6 +6,7 @@
  */
 #include "ringside/perf.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -199,6 +200,18 @@ static void close_all(const int *fds, uint32_t n)
         close(fds[i]);
 }
 
+/* A sample type's name has small letters, digits and '_' only: readers put it on command lines. */
+static void name_type(const char *from, char *to, size_t bytes)
+{
+    size_t n = 0;
+
+    if (!isalpha((unsigned char)from[0]))
+        to[n++] = 'e';
+    for (; *from && n < bytes - 1; from++)
+        to[n++] = isalnum((unsigned char)*from) ? (char)tolower((unsigned char)*from) : '_';
+    to[n] = '\0';
+}
+
 /* What the profile calls the event: as it was armed, not as it was asked for. */
 static void name_event(struct perf_event *event, const struct event_spec *spec)
 {
@@ -206,7 +219,7 @@ static void name_event(struct perf_event *event, const struct event_spec *spec)
 
     snprintf(event->name, sizeof(event->name), "%s%s %s=%llu", spec->name, attr->exclude_kernel ? ":u" : "",
              attr->freq ? "frequency" : "period", (unsigned long long)attr->sample_period);
-    snprintf(event->type, sizeof(event->type), "%s", event_sample_type(spec));
+    name_type(event_sample_type(spec), event->type, sizeof(event->type));
     snprintf(event->unit, sizeof(event->unit), "%s", event_sample_unit(spec));
 }
 

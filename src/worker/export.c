@@ -28,6 +28,13 @@ struct export
     uint32_t *own;      /* numbers of the words of its other frames, outermost first; of all entries */
     uint32_t owns, owns_cap;
     uint32_t *label_set; /* owner -> label set + 1 */
+    uint32_t *same;      /* owner -> the first with the same labels, whatever its event */
+    struct export_line {
+        uint32_t owner;
+        int64_t values[PROFILE_TYPES_MAX];
+    } * line; /* of the stack at hand */
+    uint32_t lines, lines_cap;
+    uint32_t *line_number; /* owner -> its line + 1 */
     uint32_t
         column[FEED_EVENTS_MAX]; /* of each event's values; the CPU event's counts are in the one before */
     double rounded[FEED_EVENTS_MAX]; /* what rounding has left of scaled values so far */
@@ -326,31 +333,80 @@ static uint32_t label_set_of(struct export *x, uint32_t owner)
     return x->label_set[owner] - 1;
 }
 
-/* Rounding errors go into the next value, so that the sum is right however small the values are. */
+/* Rounding errors go into the next value, so that the sum is right however small the values are; none goes
+ * away. */
 static int64_t scaled_value(struct export *x, uint32_t event, uint64_t value)
 {
-    double scale = x->w->counted[event].scale, exact, whole;
+    double scale = x->w->counted[event].scale, exact;
+    int64_t whole;
 
     value = MIN_OF(value, (uint64_t)INT64_MAX);
-    if (scale >= 1)
+    if (scale >= 1 || value == 0)
         return (int64_t)value;
     exact = (double)value * scale + x->rounded[event];
-    whole = (double)(int64_t)exact;
-    x->rounded[event] = exact - whole;
-    return (int64_t)whole;
+    whole = MAX_OF((int64_t)exact, 1LL);
+    x->rounded[event] = exact - (double)whole;
+    return whole;
 }
 
-/* False when scaling has left nothing. */
-static bool set_values(struct export *x, const struct stacks_entry *entry, int64_t *values)
+static void add_values(struct export *x, const struct stacks_entry *entry, int64_t *values)
 {
     uint32_t event = x->w->owner[entry->owner].event, column = x->column[event];
 
-    values[column] = scaled_value(x, event, entry->value);
+    values[column] += scaled_value(x, event, entry->value);
     if (event == x->w->feed->info.cpu_event)
-        values[column - 1] = (int64_t)entry->count;
-    return values[column] || entry->value == 0;
+        values[column - 1] += (int64_t)entry->count;
 }
 
+/* Owners that differ in the event only have one line of values: finds the first of each. */
+static void match_owners(struct export *x)
+{
+    struct map64 index;
+
+    map64_init(&index);
+    x->same = base_alloc(x->w->owners * sizeof(*x->same));
+    for (uint32_t i = 0; i < x->w->owners; i++) {
+        struct owner o = x->w->owner[i];
+        uint64_t key, *first;
+
+        o.event = 0;
+        key = hash_bytes(&o, sizeof(o));
+        first = map64_find(&index, key);
+        x->same[i] = first ? (uint32_t)*first : i;
+        if (!first)
+            map64_put(&index, key, i);
+    }
+    map64_release(&index);
+}
+
+/* The line of values for an entry of the stack at hand. */
+static int64_t *line_of(struct export *x, const struct stacks_entry *entry)
+{
+    uint32_t owner = x->same[entry->owner];
+
+    if (!x->line_number[owner]) {
+        if (x->lines == x->lines_cap) {
+            x->lines_cap = x->lines_cap ? x->lines_cap * 2 : 64;
+            x->line = base_realloc(x->line, x->lines_cap * sizeof(*x->line));
+        }
+        x->line[x->lines] = (struct export_line){.owner = owner};
+        x->line_number[owner] = ++x->lines;
+    }
+    return x->line[x->line_number[owner] - 1].values;
+}
+
+static void export_lines(struct export *x, uint32_t frame)
+{
+    for (uint32_t i = 0; i < x->lines; i++) {
+        const struct export_line *line = &x->line[i];
+
+        profile_add_sample(&x->profile, frame, label_set_of(x, line->owner), line->values);
+        x->line_number[line->owner] = 0;
+    }
+    x->lines = 0;
+}
+
+/* Entries of one stack follow each other. */
 static void export_samples(struct export *x)
 {
     uint32_t entries = stacks_entry_count(x->w->stacks), n;
@@ -358,17 +414,18 @@ static void export_samples(struct export *x)
     const uint32_t *own = x->own;
 
     x->label_set = base_calloc(x->w->owners, sizeof(*x->label_set));
+    x->line_number = base_calloc(x->w->owners, sizeof(*x->line_number));
+    match_owners(x);
     frame[0] = 0;
     for (uint32_t i = 0; i < entries; i++) {
         const struct stacks_entry *entry = stacks_entry_at(x->w->stacks, i);
-        int64_t values[PROFILE_TYPES_MAX] = {0};
 
-        bool some = set_values(x, entry, values);
         stacks_frames(x->w->stacks, entry->stack, &n);
         for (uint32_t k = x->shared[i]; k < n; k++)
             frame[k + 1] = profile_add_frame(&x->profile, frame[k], x->location[*own++]);
-        if (some)
-            profile_add_sample(&x->profile, frame[n], label_set_of(x, entry->owner), values);
+        add_values(x, entry, line_of(x, entry));
+        if (i + 1 == entries || stacks_entry_at(x->w->stacks, i + 1)->stack != entry->stack)
+            export_lines(x, frame[n]);
     }
 }
 
@@ -393,7 +450,7 @@ static void describe(struct export *x, uint64_t end_wall_ns, uint64_t duration_n
     }
     p->period_type = p->type[x->column[main_event]];
     p->default_type = p->period_type.type;
-    p->period = info->event[main_event].period;
+    p->period = MAX_OF(info->event[main_event].period, 1ULL); /* one that varies begins with each */
     p->duration_ns = MAX_OF(duration_ns, 1ULL);
     p->time_wall_ns = end_wall_ns - duration_ns;
 }
@@ -439,5 +496,8 @@ int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns)
     free(x.shared);
     free(x.own);
     free(x.label_set);
+    free(x.same);
+    free(x.line);
+    free(x.line_number);
     return result;
 }

@@ -88,6 +88,12 @@ class Exact(unittest.TestCase):
         self.assertEqual(sum(found.values()), 200)
 
 
+    def test_events_of_one_task_in_one_place_are_one_sample(self):
+        """pprof_check refuses two samples of the same locations and labels."""
+        script = start(1) + "event 1 1 2\n" + child(20, "job", 2, [(1, 1)] * 2, "hit 20 20 2 1 1\nsample 20 20\n") + "totals 1 2 0\n"
+        self.assertEqual(sum(replay(script).values()), 2)
+
+
 class Adjusted(unittest.TestCase):
     """A period that the kernel changes: what samples say they stand for does not add up."""
 
@@ -97,8 +103,8 @@ class Adjusted(unittest.TestCase):
         self.assertEqual({name: n for (_, name), n in found.items()}, {"a": 675, "b": 225})
 
     def test_scaling_keeps_the_sum_of_small_values(self):
-        script = start(0) + "".join(child(20 + i, f"p{i}", 0, [(1, 1)]) for i in range(100)) + "totals 1 75 0\n"
-        self.assertAlmostEqual(sum(replay(script).values()), 75, delta=1)
+        script = start(0) + "".join(child(20 + i, f"p{i}", 0, [(3, 3)]) for i in range(100)) + "totals 1 225 0\n"
+        self.assertAlmostEqual(sum(replay(script).values()), 225, delta=1)
 
     def test_too_little_is_shown_as_not_sampled(self):
         found = replay(start(0) + child(20, "a", 0, [(300, 300)]) + "totals 1 1000 0\n")
