@@ -22,7 +22,7 @@ test_list=(
     go=golang-go rustc=rustc node=nodejs musl-gcc=musl-tools # programs in other languages to profile
     # Debian's redis-server package is a start script and a link to this program; without it nothing is started.
     redis-check-rdb=redis-tools
-    strace=strace setpriv=util-linux ps=procps git=git
+    strace=strace perf=linux-perf setpriv=util-linux ps=procps git=git
 )
 
 wanted=("${build_list[@]}" "${test_list[@]}")

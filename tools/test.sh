@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
 done
 
 [ $install = no ] || tools/bootstrap.sh --all
-export REQUIRE=${REQUIRE-perf,tools,fixtures,go,rust,node,redis,musl,clang,strace}
+export REQUIRE=${REQUIRE-perf,tools,fixtures,go,rust,node,redis,musl,clang,strace,perf-tool}
 
 # One ctest at the end covers all builds: the release build's tests run the programs the others built.
 presets=(dev asan clang fuzz release)
