@@ -18,14 +18,14 @@ _ringside()
         esac
     done
     if ((i < COMP_CWORD)); then
-        if declare -F _command_offset >/dev/null; then _command_offset $i; else COMPREPLY=($(compgen -f -- "$cur")); fi
+        if declare -F _command_offset >/dev/null; then _command_offset $i; else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         return
     fi
 
     [[ $cur == = ]] && cur=
     [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD - 2]}
     case $prev in
-    -O | --output) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    -O | --output) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     -u | --upload-period) return ;;
     -S | --service) return ;;
     -E | --environment) return ;;
@@ -33,17 +33,17 @@ _ringside()
     -T | --tags) return ;;
     --runtime-id) return ;;
     -e | --event) return ;;
-    --preset) COMPREPLY=($(compgen -W 'default cpu_only faults sched io' -- "$cur")); return ;;
+    --preset) mapfile -t COMPREPLY < <(compgen -W 'default cpu_only faults sched io' -- "$cur"); return ;;
     --frequency) return ;;
     --stack-sample-size) return ;;
     --maximum-pids) return ;;
     --start-timeout) return ;;
     --nice) return ;;
     --cpu-affinity) return ;;
-    --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-    --capture-config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-    -l | --log-level) COMPREPLY=($(compgen -W 'error warn notice informational debug' -- "$cur")); return ;;
-    -o | --log-mode) COMPREPLY=($(compgen -f -W 'stdout stderr syslog disabled' -- "$cur")); return ;;
+    --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --capture-config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    -l | --log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn notice informational debug' -- "$cur"); return ;;
+    -o | --log-mode) mapfile -t COMPREPLY < <(compgen -f -W 'stdout stderr syslog disabled' -- "$cur"); return ;;
     esac
 
     local names=(
@@ -79,9 +79,9 @@ _ringside()
         --version
     )
     if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W "${names[*]}" -- "$cur"))
+        mapfile -t COMPREPLY < <(compgen -W "${names[*]}" -- "$cur")
     else
-        COMPREPLY=($(compgen -c -f -- "$cur"))
+        mapfile -t COMPREPLY < <(compgen -c -f -- "$cur")
     fi
 }
 complete -o filenames -F _ringside ringside

@@ -31,12 +31,12 @@ static void print_bash_arguments(FILE *to)
             fprintf(to, "-%c | ", row->letter);
         fprintf(to, "--%s)", row->name);
         if (row->is_path || row->words)
-            fputs(" COMPREPLY=($(compgen", to);
+            fputs(" mapfile -t COMPREPLY < <(compgen", to);
         if (row->is_path)
             fputs(" -f", to);
         if (row->words)
             fprintf(to, " -W '%s'", row->words);
-        fputs(row->is_path || row->words ? " -- \"$cur\")); return ;;\n" : " return ;;\n", to);
+        fputs(row->is_path || row->words ? " -- \"$cur\"); return ;;\n" : " return ;;\n", to);
     }
 }
 
@@ -70,6 +70,7 @@ static void print_bash_names(FILE *to)
     }
 }
 
+/* Names of files may hold blanks: each line that compgen prints is one. */
 void options_print_bash_completion(FILE *to)
 {
     fputs("# bash completion for ringside(1). Made from the option table; a test fails when it is stale.\n\n"
@@ -93,7 +94,7 @@ void options_print_bash_completion(FILE *to)
           "    done\n"
           "    if ((i < COMP_CWORD)); then\n"
           "        if declare -F _command_offset >/dev/null; then _command_offset $i; "
-          "else COMPREPLY=($(compgen -f -- \"$cur\")); fi\n"
+          "else mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); fi\n"
           "        return\n"
           "    fi\n\n"
           "    [[ $cur == = ]] && cur=\n"
@@ -107,9 +108,9 @@ void options_print_bash_completion(FILE *to)
     print_bash_names(to);
     fputs("    )\n"
           "    if [[ $cur == -* ]]; then\n"
-          "        COMPREPLY=($(compgen -W \"${names[*]}\" -- \"$cur\"))\n"
+          "        mapfile -t COMPREPLY < <(compgen -W \"${names[*]}\" -- \"$cur\")\n"
           "    else\n"
-          "        COMPREPLY=($(compgen -c -f -- \"$cur\"))\n"
+          "        mapfile -t COMPREPLY < <(compgen -c -f -- \"$cur\")\n"
           "    fi\n"
           "}\n"
           "complete -o filenames -F _ringside ringside\n",

@@ -44,7 +44,7 @@ class Install(unittest.TestCase):
         script = 'source "$1"; shift; COMP_WORDS=(ringside "$@"); COMP_CWORD=$#; _ringside; printf "%s\\n" "${COMPREPLY[@]}"'
         done = run("bash", "--norc", "-c", script, "bash", self.path("share/bash-completion/completions/ringside"), *words)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return done.stdout.split()
+        return done.stdout.splitlines()
 
     def test_these_files_and_no_others(self):
         found = {os.path.relpath(os.path.join(folder, name), self.root)
@@ -77,10 +77,17 @@ class Install(unittest.TestCase):
         self.assertEqual(self.complete("--log-level", "=", "de"), ["debug"])
         self.assertIn("syslog", self.complete("-o", "sys"))
         self.assertIn("/etc/passwd", self.complete("--config", "/etc/pass"))
-        self.assertEqual(self.complete("--frequency", "1"), [])
+        self.assertEqual(self.complete("--frequency", "1"), [""])
         self.assertNotIn("--upload-period", self.complete("--wait", "ls", "--up"))
         self.assertNotIn("--upload-period", self.complete("--", "ls", "--up"))
         self.assertNotIn("--api-key", self.complete("--"))
+
+    def test_bash_keeps_names_of_files_with_blanks_together(self):
+        name = os.path.join(self.root, "cpu of the shop.pb.gz")
+        with open(name, "w"):
+            self.assertEqual(self.complete("-O", name[:-8]), [name])
+            self.assertEqual(self.complete("cat", name[:-8]), [name])
+        os.unlink(name)
 
     def test_zsh_reads_its_completion(self):
         if not shutil.which("zsh"):

@@ -289,6 +289,8 @@ TEST(options__a_prefix_of_files_is_the_folder_they_would_be_in)
     assert_string_equal(options.output, "/tmp/profiles/");
     parse("--debug_pprof_prefix|shop_|c");
     assert_string_equal(options.output, "./");
+    assert_int_equal(parse_config("debug_pprof_prefix=/tmp/profiles/shop_"), 0);
+    assert_string_equal(options.output, "/tmp/profiles/");
 }
 
 TEST(options__cpus_are_a_mask_or_a_list)

@@ -167,6 +167,19 @@ static const struct line variables[] = {
     {"DD_PROFILING_LOADED_LIBS_CHECK_INTERVAL=1000", NOTHING, "there is no library"},
 };
 
+/* What is taken is seen to come from there; not what asks for something instead of a run. */
+static void check_origin(const struct line *line, const char *variable)
+{
+    FREE_PTR char *text = config_text();
+    char origin[100] = "# flag";
+
+    if (*variable)
+        snprintf(origin, sizeof(origin), "# variable %.*s", (int)strcspn(variable, "="), variable);
+    if (line->fares != NOTHING && !options.help && !options.help_all && !options.version &&
+        !options.list_events && !strstr(text, origin))
+        fail_msg("%s: %s is not in what --show-config says", line->given, origin);
+}
+
 static void check(const struct line *line, const char *words, const char *variable)
 {
     int result = parse_with(words, variable);
@@ -188,6 +201,7 @@ static void check(const struct line *line, const char *words, const char *variab
             fail_msg("%s: %s", line->given, error.text);
         if ((options.notes.count == 1) != (line->fares == NOTHING))
             fail_msg("%s: %u notes", line->given, options.notes.count);
+        check_origin(line, variable);
     }
 }
 

@@ -207,6 +207,100 @@ TEST(options_layers__what_show_config_prints_is_a_config_file_of_the_same_values
     assert_int_equal(options.nice, 3);
 }
 
+/* ---- against the table itself: what a row forgets, the tests above do not miss ---- */
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+static void check_all_fields(void)
+{
+    assert_string_equal(options.output, "/var/profiles/");
+    assert_int_equal(options.upload_period_s, 10);
+    assert_string_equal(options.service, "shop");
+    assert_string_equal(options.environment, "prod");
+    assert_string_equal(options.service_version, "1.4.2");
+    assert_int_equal(options.tags.count, 1);
+    assert_string_equal(options.tags.at[0], "team:core");
+    assert_string_equal(options.runtime_id, "5b2c4a7e-0f3d-4c0e-9d55-2a7e6f1b8c90");
+    assert_int_equal(options.event_texts.count, 1);
+    assert_string_equal(options.event_texts.at[0], "sCPU freq=199");
+    assert_string_equal(options.preset, "cpu_only");
+    assert_int_equal(options.frequency_hz, 199);
+    assert_int_equal(options.stack_bytes, 65528);
+    assert_int_equal(options.maximum_pids, 100);
+    assert_false(options.enable);
+    assert_true(options.wait && options.wait_set);
+    assert_int_equal(options.start_timeout_ms, 500);
+    assert_int_equal(options.nice, 10);
+    assert_true(options.cpu_affinity_set && CPU_ISSET(2, &options.cpu_affinity));
+    assert_true(options.show_config);
+    assert_int_equal(options.log_level, LEVEL_DEBUG);
+    assert_int_equal(options.log_mode, LOG_MODE_SYSLOG);
+    assert_true(options.show_samples);
+}
+
+/* What a profiler runs by is in the field that its reader looks at, from each layer; and there is no option
+ * that this does not look at. */
+TEST(options_layers__every_option_reaches_its_field_from_every_layer)
+{
+    static const char *const seen[] = {
+        "output",
+        "upload-period",
+        "service",
+        "environment",
+        "service-version",
+        "tags",
+        "runtime-id",
+        "event",
+        "preset",
+        "frequency",
+        "maximum-pids",
+        "enable",
+        "wait",
+        "start-timeout",
+        "nice",
+        "stack-sample-size",
+        "show-config",
+        "log-level",
+        "log-mode",
+        "show-samples",
+        "cpu-affinity",
+        NULL,
+    };
+    static const char *const on_the_command_line[] = {"config",   "capture-config", "help",
+                                                      "help-all", "version",        NULL};
+    char flags[4096] = "", variables[4096] = "", file[4096] = "";
+
+    FOR_EACH_ROW(f)
+    {
+        assert_int_equal(f.command_line_only, is_one_of(f.name, on_the_command_line));
+        if (f.is_later || f.without_effect || f.command_line_only)
+            continue;
+        if (!is_one_of(f.name, seen))
+            fail_msg("%s: whether it works is not looked at", f.name);
+        snprintf(flags + strlen(flags), sizeof(flags) - strlen(flags), "--%s=%s|", f.name, f.sample);
+        snprintf(variables + strlen(variables), sizeof(variables) - strlen(variables), "%s%s=%s",
+                 *variables ? "|" : "", f.variable, f.sample);
+        snprintf(file + strlen(file), sizeof(file) - strlen(file), "%s = %s\n", f.name, f.sample);
+    }
+    strcat(flags, "c");
+    parse(flags);
+    check_all_fields();
+    parse_both("c", variables);
+    check_all_fields();
+    assert_int_equal(parse_config(file), 0);
+    check_all_fields();
+    strcpy(flags + strlen(flags) - 1, "--capture-config=captured.conf|c");
+    parse(flags);
+    assert_int_equal(options_capture_config(&options, &error), 0);
+    parse("--config=captured.conf|--show-config|c"); /* which is not captured: one look is enough */
+    check_all_fields();
+}
+
 /* ---- who is stronger ---- */
 
 /* Another value than the sample. */
