@@ -1,31 +1,18 @@
 #!/usr/bin/env python3
 """What the accounting makes of exact times: scripts of records, profiles as the product."""
-import os
-import pathlib
-import subprocess
-import sys
-import tempfile
 import unittest
 
-TOOLS = pathlib.Path(__file__).resolve().parent.parent / "tools"
-sys.path.insert(0, str(TOOLS))
-import pprof_check  # noqa: E402
-from pprof_read import ENDED_WITHIN_A_PERIOD, KERNEL_NOT_PERMITTED, NOT_SAMPLED, OUTSIDE_EVENTS, SAMPLES_LOST  # noqa: E402
+from replay import main, profile_of
+from pprof_read import ENDED_WITHIN_A_PERIOD, KERNEL_NOT_PERMITTED, NOT_SAMPLED, OUTSIDE_EVENTS, SAMPLES_LOST
 
 MS = 1_000_000
 PERIOD = 10 * MS
 
-program = None
-
 
 def replay(script):
     """Runs a script; {(leaf function, process name): (samples, nanoseconds)} of its profile, which must be valid."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = os.path.join(folder, "out.pb.gz")
-        subprocess.run([program, out], input=script, text=True, check=True)
-        profile = pprof_check.load(out)
     found = {}
-    for sample in profile.samples:
+    for sample in profile_of(script).samples:
         key = (sample.frames[0], sample.labels.get("process_name", ""))
         samples, ns = found.get(key, (0, 0))
         found[key] = (samples + sample.values[0], ns + sample.values[1])
@@ -115,5 +102,4 @@ class Root(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    program = sys.argv.pop(1)
-    unittest.main()
+    main()

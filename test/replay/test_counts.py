@@ -1,27 +1,16 @@
 #!/usr/bin/env python3
 """What the accounting makes of events other than CPU time: scripts of records, profiles as the product."""
-import os
-import pathlib
-import subprocess
-import sys
-import tempfile
 import unittest
 
-TOOLS = pathlib.Path(__file__).resolve().parent.parent / "tools"
-sys.path.insert(0, str(TOOLS))
-import pprof_check  # noqa: E402
-from pprof_read import ENDED_WITHIN_A_PERIOD, NOT_SAMPLED, SAMPLES_LOST  # noqa: E402
+from replay import main, profile_of
+from pprof_read import ENDED_WITHIN_A_PERIOD, NOT_SAMPLED, SAMPLES_LOST
 
 CPUS = 2
-program = None
 
 
 def replay(script):
     """Runs a script; {(leaf function, process name): value} of event 1 in its profile, which must be valid."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = os.path.join(folder, "out.pb.gz")
-        subprocess.run([program, out], input=script, text=True, check=True)
-        profile = pprof_check.load(out)
+    profile = profile_of(script)
     column = [kind for kind, _ in profile.sample_types].index("type1")
     found = {}
     for sample in profile.samples:
@@ -113,5 +102,4 @@ class Adjusted(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    program = sys.argv.pop(1)
-    unittest.main()
+    main()
