@@ -2,6 +2,8 @@
 """cmake --install: is all there, and does what is installed work? Programs that are not there are not asked."""
 import argparse
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -59,6 +61,42 @@ class Install(unittest.TestCase):
     def test_the_example_config_is_one(self):
         done = run(self.path("bin/ringside"), "--config", self.path("share/doc/ringside/ringside.conf.example"), "--show-config")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def show_config(self, *words, env=()):
+        """What --show-config says of these words and variables; there must be nothing to say against them."""
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(("RINGSIDE_", "DD_", "OTEL_"))}
+        done = run(self.path("bin/ringside"), "--show-config", *words, env={**plain, **dict(env)}, cwd=self.folder.name)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertNotIn("# note", done.stdout)
+        return done.stdout
+
+    def test_the_examples_of_the_page_on_configuration_are_right(self):
+        with open(os.path.join(os.path.dirname(__file__), "../../docs/configuration.md")) as page:
+            page = page.read()
+        blocks = {kind: text for kind, text in re.findall(r"^```(\w+)\n(?!# ringside)(.*?)^```", page, re.M | re.S)}
+        dockerfile = re.findall(r'\b((?:RINGSIDE|DD)_\w+)="?([^"\s]+(?: [^"\\]+)?)', blocks["dockerfile"])
+        shown = self.show_config(env=dockerfile)
+        for line in ('service                = "shop"', 'output                 = "/var/profiles/"', "wait                   = yes",
+                     'tags                   = "zone:a"'):
+            self.assertIn(line, shown)
+        unit = [word.replace("%%", "%").split("=", 1) for line in re.findall(r"^Environment=(.*)", blocks["ini"], re.M)
+                for word in shlex.split(line)]
+        shown = self.show_config(env=unit)
+        for line in ('environment            = "prod"', 'tags                   = "team:core services"',
+                     'output                 = "/var/lib/shop/profiles/"'):
+            self.assertIn(line, shown)
+        path = os.path.join(self.folder.name, "mounted.conf")
+        with open(path, "w") as file:
+            file.write(re.search(r"^```ini\n(# ringside.conf.*?)^```", page, re.M | re.S).group(1))
+        manifest = dict(re.findall(r'name: (\w+)\n\s+value: "?([^"\n]+)', blocks["yaml"]))
+        manifest["RINGSIDE_CONFIG"] = path
+        shown = self.show_config(env=manifest.items())
+        for line in ('service                = "shop"', "nice                   = 10", "upload-period          = 60",
+                     'tags                   = "zone:a"', 'event                  = "sCPU freq=199; sPF"'):
+            self.assertIn(line, shown)
+        command, output = re.search(r"^    \$ (.*)\n((?:    .*\n)*)", page, re.M).groups()
+        done = run("sh", "-c", command, env={"PATH": self.path("bin") + ":" + os.environ["PATH"]}, cwd=self.folder.name)
+        self.assertEqual(done.stdout, re.sub(r"^    ", "", output, flags=re.M))
 
     def test_the_manual_page_has_no_warnings(self):
         page = self.path("share/man/man1/ringside.1")
