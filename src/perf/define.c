@@ -38,12 +38,20 @@ static bool in_file(const struct event_spec *s)
     return s->kind == EVENT_UPROBE || s->kind == EVENT_URETPROBE;
 }
 
+/* -1 with errno: that of the usual place, unless only the old one is there. */
 static int open_list(const struct perf_machine *m, const char *list, int flags)
 {
     char path[512];
+    int fd = -1, code = ENOENT;
 
-    snprintf(path, sizeof(path), "%s/%s", tracefs_path(m), list);
-    return open(path, flags | O_CLOEXEC);
+    for (size_t i = 0; i < ARRAY_LEN(m->tracefs) && fd < 0; i++) {
+        snprintf(path, sizeof(path), "%s/%s", m->tracefs[i], list);
+        fd = open(path, flags | O_CLOEXEC);
+        if (fd < 0 && code == ENOENT)
+            code = errno;
+    }
+    errno = code;
+    return fd;
 }
 
 /* One definition a write: each is taken or refused by itself. */
@@ -53,12 +61,12 @@ static int write_line(const struct perf_machine *m, const char *list, const char
     size_t n = strlen(line);
 
     if (fd < 0 && errno == ENOENT)
-        return err_set(e, ENOENT, "open %s/%s (mount -t tracefs tracefs %s)", tracefs_path(m), list,
-                       tracefs_path(m));
+        return err_set(e, 0, "there is no %s/%s; mount -t tracefs tracefs %s", m->tracefs[0], list,
+                       m->tracefs[0]);
     if (fd < 0)
-        return err_set(e, errno, "open %s/%s", tracefs_path(m), list);
+        return err_set(e, errno, "open %s/%s", m->tracefs[0], list);
     if (write(fd, line, n) != (ssize_t)n)
-        return err_set(e, errno, "write to %s/%s: %.*s", tracefs_path(m), list, (int)n - 1, line);
+        return err_set(e, errno, "write to %s: %.*s", list, (int)n - 1, line);
     return 0;
 }
 

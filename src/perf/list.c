@@ -105,7 +105,8 @@ static void list_probe(const struct perf_machine *m, const char *pmu, const char
     if (fd >= 0)
         close(fd);
     if (fd == -EACCES || fd == -EPERM)
-        print_note("no: probes take CAP_PERFMON", "", to);
+        print_note("no: probes take ",
+                   pmu[0] == 'u' ? "CAP_SYS_ADMIN (CAP_PERFMON on older kernels)" : "CAP_PERFMON", to);
 }
 
 static void list_keys(FILE *to)

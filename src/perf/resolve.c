@@ -103,15 +103,16 @@ static bool explain_counter(int code, struct err *e)
     }
 }
 
-/* perf_kprobe_event_init and perf_uprobe_event_init (kernel/events/core.c) ask for perfmon_capable(). */
+/* perf_kprobe_event_init and perf_uprobe_event_init (kernel/events/core.c) ask for perfmon_capable(); for
+ * uprobes newer kernels (6.18 does) ask for CAP_SYS_ADMIN. */
 static bool explain_probe(const struct event_spec *s, int code, struct err *e)
 {
     bool in_file = s->kind == EVENT_UPROBE || s->kind == EVENT_URETPROBE;
 
     if (is_denied(code)) {
-        err_set(
-            e, 0,
-            "probes take CAP_PERFMON, whatever kernel.perf_event_paranoid is (docker run --cap-add PERFMON)");
+        err_set(e, 0, "probes take %s, whatever kernel.perf_event_paranoid is (docker run --cap-add %s)",
+                in_file ? "CAP_SYS_ADMIN (CAP_PERFMON on older kernels)" : "CAP_PERFMON",
+                in_file ? "SYS_ADMIN" : "PERFMON");
         return true;
     }
     if (!in_file && (code == ENOENT || code == EADDRNOTAVAIL)) {

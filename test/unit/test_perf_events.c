@@ -438,12 +438,81 @@ TEST(events__refusals_are_explained_by_kind)
     check_explanation("hBSTB", EOPNOTSUPP, "virtual machine");
     check_explanation("r1c2", EINVAL, "does not take these numbers");
     check_explanation("hCPU", EBUSY, "in use");
-    check_explanation("uprobe:/x:f", EACCES, "probes take CAP_PERFMON");
+    check_explanation("uprobe:/x:f", EACCES, "probes take CAP_SYS_ADMIN");
+    check_explanation("kprobe:f", EACCES, "probes take CAP_PERFMON");
     check_explanation("uprobe:/x:f", EINVAL, "not the start of an instruction");
     check_explanation("kprobe:nosuch", ENOENT, "the kernel has no function nosuch");
     check_explanation("kprobe:f", EINVAL, "blacklist");
     check_explanation("id=9999", EINVAL, "no such tracepoint");
     check_explanation("sCPU", EMFILE, "ulimit -n");
+}
+
+/* ---- probes on the kernel's list ---- */
+
+static const char *file_text(const char *path)
+{
+    static char text[4096];
+    char whole[256];
+
+    snprintf(whole, sizeof(whole), "%s/%s", root, path);
+    assert_true(read_small_file(AT_FDCWD, whole, text, sizeof(text), NULL) >= 0);
+    return text;
+}
+
+TEST(events__a_definition_says_what_and_where)
+{
+    struct perf_target target = {.type = 9, .config2 = 0x1234};
+
+    make_machine();
+    mount_tracefs("tracing");
+    put_file("tracing/uprobe_events", "");
+    put_file("tracing/kprobe_events", "");
+    /* a folder of files gives no number to what is defined */
+    assert_int_equal(probes_define(&machine, spec("uretprobe:/bin/x:0x1234"), &target, &error), -1);
+    assert_int_equal(strncmp(file_text("tracing/uprobe_events"), "r:ringside/of", 13), 0);
+    assert_non_null(strstr(file_text("tracing/uprobe_events"), " /bin/x:0x1234\n"));
+    assert_int_equal(probes_define(&machine, spec("kprobe:do_exit+8"), &target, &error), -1);
+    assert_int_equal(strncmp(file_text("tracing/kprobe_events"), "p:ringside/of", 13), 0);
+    assert_non_null(strstr(file_text("tracing/kprobe_events"), " do_exit+8\n"));
+    assert_int_equal(target.type, 9);
+    drop_machine();
+}
+
+TEST(events__a_definition_without_tracefs_is_refused_with_the_remedy)
+{
+    struct perf_target target = {.type = 9};
+
+    make_machine();
+    assert_int_equal(probes_define(&machine, spec("uprobe:/bin/x:0x10"), &target, &error), -1);
+    assert_non_null(strstr(error.text, "mount -t tracefs"));
+    mount_tracefs("debug");
+    put_file("debug/uprobe_events", "");
+    assert_int_equal(probes_define(&machine, spec("\"uprobe:/bin/a b:0x10\""), &target, &error), -1);
+    assert_non_null(strstr(error.text, "blanks"));
+    assert_string_equal(file_text("debug/uprobe_events"), "");
+    drop_machine();
+}
+
+/* The list is a file here: it shows what was written to it. */
+TEST(events__probes_of_this_run_and_of_dead_ones_are_removed)
+{
+    static const char others[] =
+        "p:ringside/of1_aa /bin/x:0x10\np:probe/of4_bb /bin/x:0x10\np:ringside/mine /bin/x:0x10\n";
+    char defined[512];
+    const char *after;
+
+    make_machine();
+    snprintf(defined, sizeof(defined),
+             "%sr:ringside/of%d_ccc /bin/x:0x10\np:ringside/of2147483646_d /bin/x:0x10 a=%%ax\n", others,
+             (int)getpid());
+    put_file("tracing/uprobe_events", defined);
+    put_file("tracing/kprobe_events", "");
+    perf_remove_probes(&machine, getpid(), false);
+    after = file_text("tracing/uprobe_events") + strlen(defined);
+    snprintf(defined, sizeof(defined), "-:ringside/of%d_ccc\n-:ringside/of2147483646_d\n", (int)getpid());
+    assert_string_equal(after, defined);
+    assert_string_equal(file_text("tracing/kprobe_events"), "");
+    drop_machine();
 }
 
 /* ---- the list ---- */
@@ -477,7 +546,7 @@ TEST(events__list_names_everything_and_why_not)
     kernel.code = EACCES;
     perf_list_events(&machine, to);
     fclose(to);
-    assert_non_null(strstr(text, "no: probes take CAP_PERFMON"));
+    assert_non_null(strstr(text, "no: probes take CAP_SYS_ADMIN"));
     assert_null(strstr(text, "no such counter"));
     free(text);
     drop_machine();
