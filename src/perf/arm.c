@@ -347,12 +347,17 @@ static int arm_one(struct arming *a, const struct event_spec *spec, struct err *
 }
 
 /*
- * When the kernel switches between two tasks that have the same events by inheritance, it leaves them in
- * place and exchanges their counts, the first of one task with the first of the other and so on
- * (perf_event_sync_stat). But a child's events are in an order of their own (perf_event_init_context: by CPU
- * and PMU), so that page faults are added to CPU time. An event that is not inherited makes the first task's
- * events not the same as its children's (inherit_task_group); those of a child and its own children have one
- * order.
+ * When the kernel switches between two tasks that have the same events by inheritance, it leaves the events
+ * in place and exchanges the tasks they are said to belong to (perf_event_context_sched_out). Two things go
+ * wrong:
+ * - Exact counts are exchanged with them, the first of one task with the first of the other and so on
+ *   (perf_event_sync_stat), but a child's events are in an order of their own (perf_event_init_context: by
+ * CPU and PMU), so that page faults are added to CPU time.
+ * - A uprobe's event goes by the task that it was made for (hw.target, __uprobe_perf_filter). When that ends
+ *   and another has the event, the breakpoint is taken out of a process that is to be probed.
+ * An inherited event with PERF_SAMPLE_READ forbids the exchange everywhere (nr_no_switch_fast, Linux 6.13).
+ * On older kernels an event that is not inherited does so between the first task and its children
+ * (inherit_task_group); a child and its own children have one order. Neither ever has anything to say.
  */
 static void separate(struct arming *a)
 {
@@ -360,11 +365,18 @@ static void separate(struct arming *a)
         .size = sizeof(attr),
         .type = PERF_TYPE_SOFTWARE,
         .config = PERF_COUNT_SW_DUMMY,
+        .sample_type = PERF_SAMPLE_READ | PERF_SAMPLE_TID,
+        .sample_period = 1,
+        .inherit = 1,
         .exclude_kernel = 1,
         .exclude_hv = 1,
     };
     int fd = perf_event_open(&attr, 0, -1);
 
+    if (fd < 0) {
+        attr.inherit = 0;
+        fd = perf_event_open(&attr, 0, -1);
+    }
     if (fd < 0) {
         log_warn(perf, "counts of events may be mixed up: %s", strerror(errno));
         return;
@@ -413,7 +425,7 @@ int perf_arm(const struct event_list *events, struct perf_armed *armed, int *fds
             *e = first;
         return -1;
     }
-    if (armed->events > 1)
+    if (armed->events > 1 || armed->probes)
         separate(&a);
     armed->ring_pages = ring_pages(armed);
     return 0;
