@@ -112,6 +112,7 @@ const char *pseudo_name(enum pseudo p)
         [PSEUDO_OUTSIDE_EVENTS] = "[not sampled: process start, end and switches]",
         [PSEUDO_LOST] = "[samples lost]",
         [PSEUDO_TOO_MANY_STACKS] = "[too many stacks]",
+        [PSEUDO_TOO_MANY_PROCESSES] = "[too many processes]",
     };
 
     return p < PSEUDO_COUNT ? names[p] : names[PSEUDO_NONE];

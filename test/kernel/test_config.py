@@ -122,6 +122,8 @@ class Sampling(KernelTest):
         self.assertLessEqual(len(apart), 2, apart)
         rest = profile.total_s(lambda stack, labels: labels.get("process_name") == "[too many processes]")
         self.assertGreater(rest, 0.6 * profile.total_s(), profile.top())
+        shown = profile.total_s(lambda stack, labels: "[too many processes]" in stack)
+        self.assertGreater(shown, 0.5 * profile.total_s(), profile.top())
 
     def test_samples_are_shown_as_text_where_messages_go(self):
         log = new_folder() / "log"
