@@ -11,33 +11,37 @@
  * samples may say more than there was. Their values are then scaled down to what was counted.
  *
  * Values that each event brings with it are not known for events nobody saw: they are taken to be as large as
- * the sampled ones on average.
+ * the sampled ones on average, those of lost ones as large as those around them.
  */
 #include "worker_private.h"
 
 /* Records of events that a count includes come with the looks at the rings that follow it; this much later
  * all have. */
 #define RECORDS_FOLLOW_NS (5 * NSEC_PER_MSEC)
+/* So many samples are "lately". */
+#define RECENT_SAMPLES    64
 
 static bool counts_event(const struct worker *w, uint32_t event)
 {
     return event < w->feed->info.events && event != w->feed->info.cpu_event;
 }
 
-static double value_of_one(const struct worker *w, uint32_t event)
+static double value_of_one(const struct worker *w, uint32_t event, bool lost)
 {
     const struct event_count *c = &w->counted[event];
     double each = w->feed->info.event[event].each;
 
     if (each > 0)
         return each;
+    if (lost && c->lost > 0 && c->lost_value > 0)
+        return c->lost_value / c->lost;
     return c->sampled ? c->value / (double)c->sampled : 0;
 }
 
 /* Without pid, as in account.c. */
 static void show(struct worker *w, uint32_t event, const char *process_name, enum pseudo what, uint64_t n)
 {
-    double value = (double)n * value_of_one(w, event);
+    double value = (double)n * value_of_one(w, event, what == PSEUDO_LOST);
     uint32_t name = strtab_add(&w->strings, process_name);
     struct owner o = {.process_name = name, .event = event};
     uint64_t words[2] = {word_pseudo(what), word_text(name)};
@@ -69,6 +73,8 @@ void counts_take_sample(struct worker *w, struct task *task, const struct feed_s
     c->shown += s->counted;
     c->sampled += s->counted;
     c->value += (double)s->value;
+    if (s->counted)
+        c->recent += ((double)s->value / (double)s->counted - c->recent) / RECENT_SAMPLES;
     c->sampled_in_period += s->counted;
     if (w->feed->info.event[s->event].task_counts)
         task_memory(task)->unsampled[s->event].events -= s->counted;
@@ -83,6 +89,18 @@ void counts_take_task(struct worker *w, struct task *task, const struct feed_rec
     u = &task_memory(task)->unsampled[r->u.task_count.event];
     u->events += r->u.task_count.value;
     u->exact = true;
+}
+
+void counts_take_lost(struct worker *w, uint64_t n)
+{
+    for (uint32_t event = 0; event < w->feed->info.events; event++) {
+        struct event_count *c = &w->counted[event];
+
+        if (c->sampled < RECENT_SAMPLES) /* that is not an average yet */
+            continue;
+        c->lost += (double)n;
+        c->lost_value += (double)n * c->recent;
+    }
 }
 
 void counts_end_task(struct worker *w, struct task *task)

@@ -127,6 +127,7 @@ static bool take_record(struct worker *w, const struct feed_record *r)
         return false;
     case FEED_LOST:
         stats_add(w->stats, STATS_RECORDS_LOST, r->u.lost.records);
+        counts_take_lost(w, r->u.lost.records);
         return false;
     case FEED_THROTTLE:
         stats_add(w->stats, STATS_THROTTLED, 1);

@@ -45,6 +45,8 @@ struct event_count {
     uint64_t advance; /* of that, what period ends have shown of living tasks without samples */
     uint64_t sampled, sampled_in_period;
     double value;               /* of the sampled ones */
+    double recent;              /* value of one of them lately */
+    double lost, lost_value;    /* records lost so far, and what they would have been worth at the time */
     uint64_t total, total_lost; /* as last read, with total_known */
     bool total_known;
     double scale; /* of this period's values */
@@ -138,6 +140,8 @@ void account_period_end(struct worker *w, bool last);
 /* counts.c: nothing of it concerns the event that samples CPU time */
 void counts_take_sample(struct worker *w, struct task *task, const struct feed_sample *s);
 void counts_take_task(struct worker *w, struct task *task, const struct feed_record *r);
+/* n records, of whichever events, had no room in a ring. */
+void counts_take_lost(struct worker *w, uint64_t n);
 void counts_end_task(struct worker *w, struct task *task);
 /*
  * The first call of a period reads what was counted. Records that come until the time returned are to be
