@@ -125,8 +125,9 @@ static void take_user_state(struct cursor *c, struct feed_sample *s)
     asked = take_u64(c);
     if (!asked || c->torn)
         return;
-    if (asked > c->left) {
+    if (asked > c->left || asked % 8) { /* whole words, like everything in a record */
         c->torn = true;
+        c->left = 0;
         return;
     }
     s->stack = take(c, asked);
