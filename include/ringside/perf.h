@@ -34,6 +34,7 @@ struct perf_event {
     struct perf_event_attr attr;
     struct perf_weight weight;
     bool cpu_time; /* its values are nanoseconds a task spent on a CPU */
+    bool counted;  /* an event beside it counts it for each task */
     char name[128], type[EVENT_LABEL_MAX], unit[EVENT_UNIT_MAX];
 };
 
@@ -41,14 +42,18 @@ struct perf_event {
 struct perf_armed {
     uint32_t cpus, events;
     uint32_t ring_pages;                 /* data pages of each ring: what the profiler should try first */
-    bool separator;                      /* one more descriptor, see separate() in arm.c */
+    uint32_t counters;                   /* events that are counted */
+    bool separator;                      /* one more descriptor, see counters_separate() */
     bool probes;                         /* some were defined in tracefs: perf_remove_probes() in the end */
     struct perf_event event[EVENTS_MAX]; /* the first one's rings hold the records of all */
 };
-/* Descriptors: of each event one for each CPU, and what holds the events apart. */
+/*
+ * Descriptors: of each event one for each CPU; of each that is counted the one with the ring for its counts
+ * and the one that counts; what holds tasks apart.
+ */
 static inline uint32_t perf_armed_fds(const struct perf_armed *a)
 {
-    return a->events * a->cpus + a->separator;
+    return a->events * a->cpus + 2 * a->counters + a->separator;
 }
 /* Bytes of *a up to its last event. */
 static inline size_t perf_armed_bytes(const struct perf_armed *a)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "arm.h"
+#include "counters.h"
 #include "probes.h"
 #include "ringside/arch.h"
 #include "ringside/base.h"
@@ -134,10 +135,6 @@ static bool attr_step_down(struct perf_event_attr *attr, int code)
         attr->build_id = 0; /* before 5.12 */
         return true;
     }
-    if (attr->inherit_stat) {
-        attr->inherit_stat = 0;
-        return true;
-    }
     return false;
 }
 
@@ -231,6 +228,7 @@ struct arming {
     bool needs_kernel;
     bool uninherited;       /* the turn of events that only the first task can have */
     struct err not_defined; /* why there are such */
+    struct counters counters;
 };
 
 /*
@@ -314,7 +312,7 @@ static int arm_one(struct arming *a, const struct event_spec *spec, struct err *
 
     if (code != 0)
         return code;
-    if ((a->armed->events + 1) * a->cpus + 1 > PERF_FDS_MAX)
+    if ((a->armed->events + 1) * a->cpus + 2 * EVENTS_MAX + 1 > PERF_FDS_MAX)
         return err_set(e, EMFILE, "event %s: %u CPUs times %u events are more than %d descriptors",
                        spec->name, a->cpus, a->armed->events + 1, PERF_FDS_MAX);
     *event = (struct perf_event){.cpu_time = is_cpu_time(spec)};
@@ -325,14 +323,17 @@ static int arm_one(struct arming *a, const struct event_spec *spec, struct err *
     event->attr.config2 = target.config2;
     set_rate(&event->attr, spec);
     event->attr.inherit = !a->uninherited;
-    event->attr.inherit_stat =
-        event->attr.inherit && !event->attr.freq; /* exact counts complete exact periods only (account.c) */
     set_weight(event, spec, &target);
     if (a->armed->events == 0)
         track_processes(&event->attr);
+    /* Exact counts complete exact periods only (account.c, counts.c). Before the event: counters_separate().
+     */
+    event->counted = event->attr.inherit && !event->attr.freq && counters_add(&a->counters, &event->attr);
     a->needs_kernel = event_needs_kernel(spec);
     code = open_all(a, event);
     if (code) {
+        if (event->counted)
+            counters_drop(&a->counters);
         perf_explain_event(spec, code, e);
         return -1;
     }
@@ -344,45 +345,6 @@ static int arm_one(struct arming *a, const struct event_spec *spec, struct err *
     a->armed->events++;
     a->fds += a->cpus;
     return 0;
-}
-
-/*
- * When the kernel switches between two tasks that have the same events by inheritance, it leaves the events
- * in place and exchanges the tasks they are said to belong to (perf_event_context_sched_out). Two things go
- * wrong:
- * - Exact counts are exchanged with them, the first of one task with the first of the other and so on
- *   (perf_event_sync_stat), but a child's events are in an order of their own (perf_event_init_context: by
- * CPU and PMU), so that page faults are added to CPU time.
- * - A uprobe's event goes by the task that it was made for (hw.target, __uprobe_perf_filter). When that ends
- *   and another has the event, the breakpoint is taken out of a process that is to be probed.
- * An inherited event with PERF_SAMPLE_READ forbids the exchange everywhere (nr_no_switch_fast, Linux 6.13).
- * On older kernels an event that is not inherited does so between the first task and its children
- * (inherit_task_group); a child and its own children have one order. Neither ever has anything to say.
- */
-static void separate(struct arming *a)
-{
-    struct perf_event_attr attr = {
-        .size = sizeof(attr),
-        .type = PERF_TYPE_SOFTWARE,
-        .config = PERF_COUNT_SW_DUMMY,
-        .sample_type = PERF_SAMPLE_READ | PERF_SAMPLE_TID,
-        .sample_period = 1,
-        .inherit = 1,
-        .exclude_kernel = 1,
-        .exclude_hv = 1,
-    };
-    int fd = perf_event_open(&attr, 0, -1);
-
-    if (fd < 0) {
-        attr.inherit = 0;
-        fd = perf_event_open(&attr, 0, -1);
-    }
-    if (fd < 0) {
-        log_warn(perf, "counts of events may be mixed up: %s", strerror(errno));
-        return;
-    }
-    *a->fds = fd;
-    a->armed->separator = true;
 }
 
 /* The events of a list, but for those whose bits are set in *done; sets them of all that are settled. */
@@ -404,6 +366,24 @@ static void arm_list(struct arming *a, const struct event_list *events, uint32_t
     }
 }
 
+/* Behind the events' descriptors: what else was opened. */
+static void join_counters(struct arming *a)
+{
+    int fd;
+
+    a->fds += counters_take(&a->counters, a->fds);
+    a->armed->counters = a->counters.count;
+    if (a->armed->events < 2 && !a->armed->probes)
+        return;
+    fd = counters_separate();
+    if (fd < 0) {
+        log_warn(perf, "counts of events may be mixed up: %s", strerror(errno));
+        return;
+    }
+    *a->fds = fd;
+    a->armed->separator = true;
+}
+
 int perf_arm(const struct event_list *events, struct perf_armed *armed, int *fds, struct err *e)
 {
     struct arming a = {.armed = armed, .fds = fds};
@@ -416,17 +396,17 @@ int perf_arm(const struct event_list *events, struct perf_armed *armed, int *fds
     a.uninherited = true;
     arm_list(&a, events, &done, &first);
     armed->cpus = a.cpus;
+    join_counters(&a);
     if (!a.cpus)
         return err_set(e, 0, "no processor to profile on");
     if (!armed->events) {
+        close_all(fds, perf_armed_fds(armed));
         if (armed->probes)
             perf_remove_probes(perf_this_machine(), getpid(), false);
         if (e)
             *e = first;
         return -1;
     }
-    if (armed->events > 1 || armed->probes)
-        separate(&a);
     armed->ring_pages = ring_pages(armed);
     return 0;
 }

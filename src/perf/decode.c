@@ -256,22 +256,18 @@ static void take_task(struct cursor *c, struct feed_record *out)
     out->time_ns = take_u64(c);
 }
 
-static void take_read(struct cursor *c, const struct perf_event_attr *attr, struct feed_record *out)
+/* Times enabled and running follow (counters.c); an event for all CPUs always runs. */
+static void take_read(struct cursor *c, struct feed_record *out)
 {
     out->pid = take_u32(c);
     out->tid = take_u32(c);
     out->u.task_count.event = 0; /* ids.h knows */
     out->u.task_count.value = take_u64(c);
-    if (attr->read_format & PERF_FORMAT_TOTAL_TIME_ENABLED)
-        take_u64(c);
-    if (attr->read_format & PERF_FORMAT_TOTAL_TIME_RUNNING)
-        take_u64(c);
-    out->u.task_count.lost_samples = attr->read_format & PERF_FORMAT_LOST ? take_u64(c) : 0;
+    out->u.task_count.lost_samples = 0; /* of what is inherited, told for the whole tree only */
 }
 
 /* False for a kind nobody needs. */
-static bool take_other(struct cursor *c, const struct perf_event_attr *attr,
-                       const struct perf_event_header *header, struct feed_record *out)
+static bool take_other(struct cursor *c, const struct perf_event_header *header, struct feed_record *out)
 {
     switch (header->type) {
     case PERF_RECORD_MMAP2:
@@ -292,7 +288,7 @@ static bool take_other(struct cursor *c, const struct perf_event_attr *attr,
         return true;
     case PERF_RECORD_READ:
         out->kind = FEED_TASK_COUNT;
-        take_read(c, attr, out);
+        take_read(c, out);
         return true;
     case PERF_RECORD_LOST:
         out->kind = FEED_LOST;
@@ -326,7 +322,7 @@ bool perf_decode(const struct perf_event *event, const void *bytes, size_t n, st
         take_sample(&c, event, out);
     } else {
         take_trailer(&c, out); /* first: what the body says of pid and tid is about the subject */
-        wanted = !c.torn && take_other(&c, &event->attr, &header, out);
+        wanted = !c.torn && take_other(&c, &header, out);
     }
     *torn = c.torn;
     return wanted && !c.torn;

@@ -31,6 +31,10 @@
 #define DRAIN_EAGER_NS    (10 * NSEC_PER_MSEC)
 #define DRAIN_SOONEST_NS  (1 * NSEC_PER_MSEC)
 #define RING_PAGES_MIN    32
+/* For some thousand tasks that end between two looks. */
+#define COUNTS_PAGES      64
+/* So many tasks ended, and none said what it had counted: the ring is dead (counters.c). */
+#define UNHEARD_MAX       16
 /* How late a wake-up may come on CPUs that are busy with the target: a few turns of a few milliseconds. */
 #define LATE_WAKE_UP_NS   (40 * NSEC_PER_MSEC)
 /* Most that is kept of all rings together while nobody reads them. */
@@ -52,6 +56,8 @@ struct perf_feed {
     struct ring *ring;
     struct pollfd *pollfd; /* rings, then up to two control descriptors */
     uint32_t rings, hung_up;
+    uint32_t all_rings;           /* with those of counters, which follow the others */
+    uint32_t unheard[EVENTS_MAX]; /* tasks that ended since a counter last said something */
     struct heap_item *heap;
     uint32_t heap_count;
     uint64_t horizon_ns;  /* records up to here may go out */
@@ -132,6 +138,47 @@ static uint64_t pace(const struct perf_feed *f, uint64_t since_ns)
     return MAX_OF(MIN_OF(due_ns, f->interval_ns), DRAIN_SOONEST_NS);
 }
 
+static const int *counter_fds(const struct perf_feed *f)
+{
+    return f->fds + f->armed.events * f->armed.cpus;
+}
+
+/* Maps the ring of a counter and sends its counts there. */
+static int open_counts(struct perf_feed *f, uint32_t counter, struct err *e)
+{
+    const int *fds = counter_fds(f) + (size_t)2 * counter;
+    struct ring *ring = &f->ring[f->rings + counter];
+
+    f->unheard[counter] = 0;
+    if (ring_open(ring, fds[0], COUNTS_PAGES, e) < 0)
+        return -1;
+    ring->saved_max = SAVED_BYTES_MAX / f->rings;
+    if (ioctl(fds[1], PERF_EVENT_IOC_SET_OUTPUT, fds[0]) == 0)
+        return 0;
+    err_set(e, errno, "send counts to their ring");
+    ring_close(ring);
+    return -1;
+}
+
+/* Without its only mapping the kernel forgets a ring, and makes another for the next. */
+static void renew_counts(struct perf_feed *f)
+{
+    struct err e;
+
+    for (uint32_t i = 0; i < f->all_rings - f->rings; i++) {
+        if (f->unheard[i] <= UNHEARD_MAX + f->rings)
+            continue;
+        ring_close(&f->ring[f->rings + i]);
+        if (open_counts(f, i, &e) == 0) {
+            log_debug(perf, "a new ring for counts");
+            continue;
+        }
+        log_info(perf, "counts of tasks end here: %s", e.text);
+        while (f->all_rings > f->rings)
+            ring_close(&f->ring[--f->all_rings]);
+    }
+}
+
 /* Looks at every ring once; what is there now is the next batch. */
 static bool batch_begin(struct perf_feed *f)
 {
@@ -140,7 +187,8 @@ static bool batch_begin(struct perf_feed *f)
     f->heap_count = 0;
     f->looked_ns = clock_mono_ns();
     f->horizon_ns = f->looked_ns - ORDER_SLACK_NS;
-    for (uint32_t i = 0; i < f->rings; i++)
+    renew_counts(f);
+    for (uint32_t i = 0; i < f->all_rings; i++)
         if (ring_look(&f->ring[i]))
             heap_push(f, &f->ring[i]);
     f->pace_ns = pace(f, f->looked_ns - before_ns);
@@ -172,10 +220,16 @@ static bool decode(struct perf_feed *f, const void *bytes, size_t n, struct feed
     *torn = event == IDS_UNKNOWN;
     if (*torn || !perf_decode(&f->armed.event[event], bytes, n, out, torn))
         return false;
-    if (out->kind == FEED_SAMPLE)
+    if (out->kind == FEED_SAMPLE) {
         out->u.sample.event = event;
-    else if (out->kind == FEED_TASK_COUNT)
+    } else if (out->kind == FEED_TASK_COUNT) {
         out->u.task_count.event = event;
+        if (f->current >= f->ring + f->rings)
+            f->unheard[f->current - (f->ring + f->rings)] = 0;
+    } else if (out->kind == FEED_EXIT) {
+        for (uint32_t i = 0; i < f->all_rings - f->rings; i++)
+            f->unheard[i]++;
+    }
     return true;
 }
 
@@ -199,7 +253,7 @@ static bool feed_op_next(struct feed *feed, struct feed_record *out)
         ring_prefetch_next(r, f->current_bytes);
         stats_add(f->stats, STATS_RECORDS, 1);
         if (decode(f, bytes, f->current_bytes, out, &torn)) {
-            out->cpu = (uint32_t)(r - f->ring);
+            out->cpu = (uint32_t)(r - f->ring) % f->rings;
             stats_add(f->stats, STATS_RECORDS_LATE, out->time_ns < f->last_ns);
             f->last_ns = MAX_OF(f->last_ns, out->time_ns);
             return true;
@@ -338,7 +392,7 @@ static void feed_op_close(struct feed *feed)
     struct perf_feed *f = self(feed);
 
     keeper_stop(&f->keeper);
-    for (uint32_t i = 0; i < f->rings; i++)
+    for (uint32_t i = 0; i < f->all_rings; i++)
         ring_close(&f->ring[i]);
     for (uint32_t i = 0; i < perf_armed_fds(&f->armed); i++)
         close(f->fds[i]);
@@ -408,7 +462,7 @@ static void describe_event(struct feed_event *out, const struct perf_event *even
         .each = event->weight.kind == EVENT_WEIGHT_PERIOD ? event->weight.scale : 0,
         .stack_bytes = event->attr.sample_stack_user,
         .kernel = !event->attr.exclude_kernel,
-        .task_counts = event->attr.inherit_stat,
+        .task_counts = event->counted,
     };
     _Static_assert(sizeof(out->name) == sizeof(event->name) && sizeof(out->type) == sizeof(event->type) &&
                        sizeof(out->unit) == sizeof(event->unit),
@@ -449,6 +503,31 @@ static uint64_t drain_interval(const struct perf_feed *f)
     return MAX_OF(MIN_OF(interval, DRAIN_INTERVAL_NS), NSEC_PER_MSEC);
 }
 
+/* Without, what was not sampled is shown for the run and not for each process. */
+static void start_counts(struct perf_feed *f)
+{
+    const int *fds = counter_fds(f) + 1;
+    struct err e;
+
+    for (uint32_t i = 0; i < f->armed.counters; i++) {
+        if (open_counts(f, i, &e) == 0) {
+            f->all_rings++;
+            continue;
+        }
+        log_info(perf, "no counts of tasks: %s", e.text);
+        while (f->all_rings > f->rings)
+            ring_close(&f->ring[--f->all_rings]);
+        break;
+    }
+    for (uint32_t i = 0; i < f->armed.events; i++) {
+        if (f->armed.event[i].counted) {
+            ids_add(&f->ids, *fds, i);
+            fds += 2;
+        }
+        f->feed.info.event[i].task_counts &= f->all_rings > f->rings;
+    }
+}
+
 struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const struct perf_control *control,
                            struct stats *stats, struct err *e)
 {
@@ -459,12 +538,12 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
     memcpy(&f->armed, armed, perf_armed_bytes(armed));
     f->stats = stats;
     f->control = control ? *control : (struct perf_control){.fds = {-1, -1}};
-    f->rings = armed->cpus;
+    f->rings = f->all_rings = armed->cpus;
     f->fds = base_alloc(total * sizeof(*f->fds));
     memcpy(f->fds, fds, total * sizeof(*f->fds));
-    f->ring = base_calloc(f->rings, sizeof(*f->ring));
+    f->ring = base_calloc(f->rings + armed->counters, sizeof(*f->ring));
     f->pollfd = base_calloc(f->rings + 2, sizeof(*f->pollfd));
-    f->heap = base_calloc(f->rings, sizeof(*f->heap));
+    f->heap = base_calloc(f->rings + armed->counters, sizeof(*f->heap));
     fill_info(&f->feed.info, armed);
     if (ids_init(&f->ids, f->fds, armed->events, armed->cpus, e) < 0 || map_rings_that_fit(f, e) < 0 ||
         join_rings(f, e) < 0) {
@@ -475,7 +554,8 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
         f->pollfd[i] = (struct pollfd){.fd = f->fds[i], .events = POLLIN};
         f->ring[i].saved_max = SAVED_BYTES_MAX / f->rings;
     }
+    start_counts(f);
     f->interval_ns = f->pace_ns = drain_interval(f);
-    f->keeper = (struct keeper){.ring = f->ring, .rings = f->rings, .interval_ns = f->interval_ns / 2};
+    f->keeper = (struct keeper){.ring = f->ring, .rings = f->all_rings, .interval_ns = f->interval_ns / 2};
     return &f->feed;
 }

@@ -29,7 +29,7 @@ int ids_init(struct ids *ids, const int *fds, uint32_t events, uint32_t cpus, st
     *ids = (struct ids){.slots = 4};
     if (events <= 1)
         return 0;
-    while (ids->slots < 2 * events * cpus)
+    while (ids->slots < 2 * events * (cpus + 1))
         ids->slots *= 2;
     ids->slot = base_calloc(ids->slots, sizeof(*ids->slot));
     for (uint32_t i = 0; i < events * cpus; i++) {
@@ -43,6 +43,14 @@ int ids_init(struct ids *ids, const int *fds, uint32_t events, uint32_t cpus, st
         *slot_of(ids, id) = (struct id_slot){.id = id, .event = i / cpus + 1};
     }
     return 0;
+}
+
+void ids_add(struct ids *ids, int fd, uint32_t event)
+{
+    uint64_t id;
+
+    if (ids->slot && ioctl(fd, PERF_EVENT_IOC_ID, &id) == 0)
+        *slot_of(ids, id) = (struct id_slot){.id = id, .event = event + 1};
 }
 
 void ids_release(struct ids *ids)

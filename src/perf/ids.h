@@ -23,6 +23,8 @@ struct ids {
 
 /* fds: of each event one for each CPU. -1 with *e when the kernel does not tell the identifiers. */
 int ids_init(struct ids *ids, const int *fds, uint32_t events, uint32_t cpus, struct err *e);
+/* fd: one more descriptor of an event. */
+void ids_add(struct ids *ids, int fd, uint32_t event);
 void ids_release(struct ids *ids);
 
 /* The event of a raw record of n bytes, aligned to 8; IDS_UNKNOWN. */

@@ -122,6 +122,25 @@ class PageFaults(EventTest):
                 self.assertGreater(len(files), 1)
                 profile = Counted(*files)
                 self.assertCounted(profile.total("page_faults"), numbers(result.out)["faults"], profile)
+    def test_a_tree_of_commands_has_what_perf_stat_says_of_the_same_run(self):
+        """How often forks and execs fault is not the same in two runs."""
+        perf = require_tool("perf", "perf-tool")
+        release = tuple(map(int, re.match(r"(\d+)\.(\d+)", os.uname().release).groups()))
+        require("kernel-6.13", release >= (6, 13), "before 6.13 the kernel mixes up the counts of two that count the same tasks")
+        script = ("i=0; while [ $i -lt 60 ]; do sh -c '(head -c 20000 /dev/zero | gzip -c >/dev/null; :); cat /proc/self/stat >/dev/null'; "
+                  "i=$((i+1)); done")
+        for events in ("sPF;sDUM", "sCPU;sCS;sPF;sMig"):
+            with self.subTest(events=events):
+                said = new_folder() / "stat"
+                profile, _, _ = count(events, [perf, "stat", "-x,", "-e", "page-faults,context-switches", "-o", said, "sh", "-c", script])
+                faults, switches = (int(n) for n in re.findall(r"^(\d+),", said.read_text(), re.M))
+
+                def of_the_tree(sample):
+                    return sample.labels.get("process_name") != "perf"
+
+                self.assertCounted(profile.total("page_faults", of_the_tree), faults, profile)
+                if "sCS" in events:
+                    self.assertCounted(profile.total("context_switches", of_the_tree), switches, profile, slack=10)
 
 
 class Switches(EventTest):
@@ -155,6 +174,19 @@ class Several(EventTest):
                 self.assertCounted(profile.total("cpu"), result.cpu_s * 1e9, profile, within=0.03, slack=3e7 + result.stolen_s * 1e9)
                 if "sCS" in events:
                     self.assertLess(profile.total("context_switches"), 20000, profile)
+
+    @each_user
+    def test_nothing_goes_missing_where_many_processes_end_at_once(self, user):
+        """Counts of tasks that end on two processors at once, in a ring of samples: the kernel then shows nothing more of it."""
+        script = "for k in 1 2 3 4; do (i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i+1)); done) & done; wait"
+        for events in ("sPF", "sPF;sCPU;sPFMIN"):
+            with self.subTest(events=events):
+                seen = []
+                for _ in range(8):
+                    profile, _, _ = count(events, ["sh", "-c", script], user)
+                    seen.append(profile.total("page_faults", lambda sample: sample.labels.get("process_name") == "true"))
+                self.assertGreater(min(seen), 800 * 20, "faults of 800 processes")
+                self.assertGreater(min(seen), (1 - WITHIN) * max(seen), seen)
 
     def test_what_the_machine_does_not_have_is_left_out(self):
         listed = run([ringside(), "-e", "help"]).out
