@@ -98,14 +98,14 @@ class Tools(KernelTest):
 
     @each_user
     def test_gcc(self, user):
-        """This program's own sources: many short processes with all kinds of work."""
+        """This program's own sources: many short processes with all kinds of work, some of it deeper than the usual 32 KiB of stack."""
         copied = new_folder(user) / "tree"
         for part in ("include", "src"):
             shutil.copytree(SOURCE / part, copied / part)
         user.owns(copied)
         script = ('for f in src/base/*.c src/process/*.c src/unwind/*.c src/stacks/*.c; do '
                   'gcc -D_GNU_SOURCE -O2 -g -Iinclude -I"${f%/*}" -c "$f" -o out.o || exit 1; done')
-        profile, result = profile_run(["sh", "-c", script], user, cwd=copied)
+        profile, result = profile_run(["sh", "-c", script], user, ("--frequency", "999", "--stack-sample-size", "65528"), cwd=copied)
         self.assertComplete(profile)
         self.assertTotal(profile, result)
         self.assertLessEqual({"sh", "gcc", "cc1", "as"}, profile.labels("process_name"))
