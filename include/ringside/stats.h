@@ -39,7 +39,13 @@
     X(STACKS_DROPPED, "stacks_dropped")       /* cap on distinct stacks of one period */                     \
     X(SYMBOLS_LOADED, "symbols_loaded")                                                                      \
     X(PROFILES_WRITTEN, "profiles_written")                                                                  \
-    X(PROFILES_FAILED, "profiles_failed")
+    X(PROFILES_FAILED, "profiles_failed")                                                                    \
+    X(UPLOADS_DELIVERED, "uploads_delivered")                                                                \
+    X(UPLOADS_RETRIED, "uploads_retried")                                                                    \
+    X(UPLOADS_REFUSED, "uploads_refused")       /* for good, by the server */                                \
+    X(SPOOL_DROPPED_FULL, "spool_dropped_full") /* oldest out: the spool's limit */                          \
+    X(SPOOL_DROPPED_OLD, "spool_dropped_old")                                                                \
+    X(SPOOL_UNREADABLE, "spool_unreadable") /* files in the spool that are no entries */
 
 enum stats_id {
 #define STATS_ENUM(id, name) STATS_##id,

@@ -4,6 +4,7 @@ pkg_check_modules(LIBDW REQUIRED IMPORTED_TARGET libdw libelf)
 pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)
 pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
+pkg_check_modules(CURL REQUIRED libcurl>=7.88) # its headers: it is loaded when something is sent (src/http)
 find_package(ZLIB REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)
 

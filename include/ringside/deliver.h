@@ -1,0 +1,44 @@
+/*
+ * deliver.h - finished profiles to every target, until each has them, refuses them, or they are too old
+ *
+ * One queue a target, in order; one request of each is under way at a time; who is down does not delay the
+ * others. Never blocks but in deliver_flush(). Single-threaded; the profiler only.
+ */
+#ifndef RINGSIDE_DELIVER_H
+#define RINGSIDE_DELIVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct deliver;
+struct err;
+struct profile;
+struct stats;
+struct target;
+struct target_identity;
+
+struct deliver_config {
+    struct target *const *target; /* borrowed, as are the texts of who */
+    uint32_t targets;
+    const struct target_identity *who;
+    const char *spool_folder; /* NULL: in memory only */
+    uint64_t spool_bytes_max, spool_age_max_ns, memory_bytes_max;
+    const char *agent; /* User-Agent */
+    struct stats *stats;
+};
+
+/* NULL with *e: there is no libcurl. Begins to send what earlier runs left. */
+struct deliver *deliver_open(const struct deliver_config *config, struct err *e);
+/* Converts and queues. -1 with *e when some target does not get it. */
+int deliver_profile(struct deliver *d, const struct profile *p, struct err *e);
+
+/* Readable when deliver_step() has something to do; constant. */
+int deliver_fd(const struct deliver *d);
+void deliver_step(struct deliver *d);
+
+/* Sends what is left for at most timeout_ms. Then says in the log what is not delivered, why, and where it
+ * stays. Returns the number of profiles' requests that are left. */
+uint32_t deliver_flush(struct deliver *d, uint32_t timeout_ms);
+void deliver_close(struct deliver *d);
+
+#endif

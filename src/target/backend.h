@@ -1,0 +1,54 @@
+/*
+ * backend.h - what one backend has to be able to do; private to the module
+ */
+#ifndef RINGSIDE_TARGET_BACKEND_H
+#define RINGSIDE_TARGET_BACKEND_H
+
+#include "ringside/target.h"
+
+struct target {
+    const struct backend *backend;
+    char *name; /* target_name() */
+    char key[17];
+    char *base; /* endpoint.url */
+    char *path; /* of the URL behind host and port, as far as the backend appends nothing to it */
+    char *user, *password, *unix_socket;
+    char *ca_file, *cert_file, *key_file;
+    struct buf header_bytes; /* the texts of header */
+    const char **header;     /* NULL-terminated */
+    uint32_t headers;
+    bool agentless;
+    struct http_endpoint endpoint;
+};
+
+struct backend {
+    const char *kind; /* in front of "+" in a URL */
+    uint16_t port;    /* the one its servers listen on; what a URL without port and scheme-default means */
+    /*
+     * Called when the URL is taken apart: t->base is "SCHEME://HOST:PORT", t->path all of the path (no
+     * trailing slash). Says what is missing, adds credentials as headers (target_add_header). NULL: nothing
+     * to do.
+     */
+    int (*prepare)(struct target *t, const struct target_config *config, struct err *e);
+    int (*convert)(const struct target *t, const struct profile *p, const struct target_identity *who,
+                   uint64_t number, const struct target_emit *emit, struct err *e);
+    /* For a reply with a status. NULL: target_judge_status(). */
+    enum target_verdict (*judge)(const struct target *t, const struct http_reply *reply,
+                                 char words[TARGET_WORDS_MAX]);
+};
+
+extern const struct backend backend_datadog, backend_pyroscope, backend_parca, backend_otlp, backend_put,
+    backend_post;
+
+/* One more header of every request; line is "Name: value". */
+int target_add_header(struct target *t, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* 2xx delivered; no reply, 408, 429, 5xx: again; all else refused. */
+enum target_verdict target_judge_status(int status);
+/* The beginning of a reply's body as one clean line; of JSON with a text "message", that. */
+void target_words(const struct http_reply *reply, char words[TARGET_WORDS_MAX]);
+
+/* The profile as gzip pprof bytes into out. */
+int target_pprof(const struct profile *p, struct buf *out, struct err *e);
+
+#endif
