@@ -21,6 +21,7 @@ struct http_call;
  */
 struct http_endpoint {
     const char *url;             /* "https://host:port/prefix", without user, password and trailing slash */
+    const char *query;           /* appended to the path of each request, "token=x"; may be secret */
     const char *unix_socket;     /* path of the socket to connect to instead of the host */
     const char *user, *password; /* basic authentication; both or neither */
     const char *const *headers;  /* "Name: value", of every request; may be secret; NULL-terminated */

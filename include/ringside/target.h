@@ -26,6 +26,8 @@ struct target_identity {
     const char *runtime_id;   /* UUID of this run; never NULL */
     const char *host;         /* never NULL */
     const char *container_id; /* of the target */
+    const char *entity_id;    /* Datadog's: "ci-" and the container's id, or "in-" and the cgroup's inode */
+    const char *external_env; /* DD_EXTERNAL_ENV */
     const char *git_repository, *git_commit;
     const char *profiler_version; /* of Ringside; never NULL */
     const char *executable;       /* path of the main binary */
@@ -55,8 +57,11 @@ struct target_config {
  *   parca+http[s]://HOST[:7070][/PREFIX]
  *   otlp+http[s]://HOST[:4318][/PATH]            without PATH /v1development/profiles; else PATH as it is
  *   put+http[s]://..., post+http[s]://...        the file itself; {service} and so on are replaced, a path
- *                                                that ends in / gets a name
- * Without a kind in front, ports 4040, 7070 and 4318 mean theirs; all other URLs are Datadog's.
+ *                                                that ends in / gets a name; ?QUERY is sent with it, and
+ *                                                taken for a secret
+ * Without a kind in front, ports 4040, 7070 and 4318 mean theirs; all other URLs are Datadog's. Where a port
+ * is not given it is that of the table with http, and 443 with https: what is reached encrypted is a hosted
+ * service, or stands behind a proxy.
  * USER:PASSWORD@ in a URL is taken out of it and sent as basic authentication.
  *
  * Returns NULL with *e (text quotes the part that is wrong, never a credential).
