@@ -115,4 +115,34 @@ uint32_t profile_add_labels(struct profile *p, const struct profile_label *label
 void profile_add_sample(struct profile *p, uint32_t frame, uint32_t label_set, const int64_t *values);
 void profile_add_comment(struct profile *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* ---- one profile out of another: what a backend wants different ---- */
+
+struct profile_column {
+    const char *type, *unit;
+};
+
+/* All zero: the same profile, without what no sample names. */
+struct profile_reshape {
+    const void *ctx; /* handed to the functions */
+    /* *out holds the column's names and may be given others; false: left out. NULL: all as they are. */
+    bool (*column)(const void *ctx, const char *type, const char *unit, struct profile_column *out);
+    /* The label's key, the same or another one; NULL: left out. Called once for each label of a set. NULL:
+     * all as they are. */
+    const char *(*label)(const void *ctx, const char *key, const char *text);
+    uint32_t first_sample, samples; /* of in's samples; samples 0: all from the first on */
+    uint32_t frames_max;            /* 0: no limit. Of deeper stacks the outermost frames_max - 1 stay, above
+                                     * them PROFILE_TOO_DEEP */
+    uint32_t text_max;              /* bytes; longer texts are cut at the end. 0: no limit */
+};
+#define PROFILE_TOO_DEEP "[more frames than fit]"
+
+/*
+ * Fills *out (the caller's to release) with in's samples. Those that become equal (same frame, same labels)
+ * are added up, saturating; those without a value other than 0 are left out, as are the locations, functions,
+ * mappings and strings that nothing names any more, but mapping 1 stays the first. A period type whose column
+ * is left out becomes the last column that is not (as does the default type), with a period of 1. Takes time
+ * linear in the profile.
+ */
+void profile_reshape(struct profile *out, const struct profile *in, const struct profile_reshape *how);
+
 #endif

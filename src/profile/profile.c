@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profile_private.h"
+
 void profile_init(struct profile *p)
 {
     *p = (struct profile){0};
@@ -91,14 +93,20 @@ uint32_t profile_add_function(struct profile *p, const char *name, const char *s
 {
     uint32_t id = profile_string(p, name);
     struct profile_function f = {id, system_name == name ? id : profile_string(p, system_name)};
-    uint64_t key = (uint64_t)f.name << 32 | f.system_name;
+
+    return profile_add_function_ids(p, &f);
+}
+
+uint32_t profile_add_function_ids(struct profile *p, const struct profile_function *f)
+{
+    uint64_t key = (uint64_t)f->name << 32 | f->system_name;
     const uint64_t *known = map64_find(&p->function_index, key);
 
     if (known)
         return (uint32_t)*known;
     if (!ROOM(p, function, 1))
         return 0;
-    p->function[p->function_count++] = f;
+    p->function[p->function_count++] = *f;
     map64_put(&p->function_index, key, p->function_count);
     return p->function_count;
 }
