@@ -10,9 +10,11 @@ struct target {
     const struct backend *backend;
     char *name; /* target_name() */
     char key[17];
-    char *base; /* endpoint.url */
-    char *path; /* of the URL behind host and port, as far as the backend appends nothing to it */
-    char *user, *password, *unix_socket;
+    char *base;    /* endpoint.url */
+    char *path;    /* of the URL behind host and port, without slash at its end; "" */
+    bool folder;   /* the URL had that slash, or no path at all */
+    bool loopback; /* only this machine sees what is sent */
+    char *user, *password, *query, *unix_socket, *tenant;
     char *ca_file, *cert_file, *key_file;
     struct buf header_bytes; /* the texts of header */
     const char **header;     /* NULL-terminated */
@@ -23,10 +25,13 @@ struct target {
 
 struct backend {
     const char *kind; /* in front of "+" in a URL */
-    uint16_t port;    /* the one its servers listen on; what a URL without port and scheme-default means */
+    uint16_t port;    /* the one its servers listen on; what an http:// URL without port means */
+    bool unix_socket; /* can be one */
+    bool query;       /* a URL may have one */
     /*
-     * Called when the URL is taken apart: t->base is "SCHEME://HOST:PORT", t->path all of the path (no
-     * trailing slash). Says what is missing, adds credentials as headers (target_add_header). NULL: nothing
+     * Called when the URL is taken apart: t->base is "SCHEME://HOST:PORT", t->path all of the path; user,
+     * password, bearer token and the user's headers are in place. Says what is missing, adds credentials of
+     * its own as headers (target_add_header). Changes to t->path become part of name and key. NULL: nothing
      * to do.
      */
     int (*prepare)(struct target *t, const struct target_config *config, struct err *e);

@@ -1,0 +1,114 @@
+/*
+ * reply.c - what a server's answer means, and what of its words can be shown
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ringside/base.h"
+#include "ringside/pprof.h"
+
+#include "backend.h"
+
+/* ---- words ---- */
+
+/* The text behind "message" of a JSON object, without looking at the rest of it; its length in *n. The key
+ * counts wherever it stands: servers wrap their errors in different ways. */
+static const char *json_message(const char *body, size_t bytes, size_t *n)
+{
+    static const char key[] = "\"message\"";
+    const char *end = body + bytes, *at = memmem(body, bytes, key, sizeof(key) - 1);
+    const char *start;
+
+    if (bytes == 0 || (body[0] != '{' && body[0] != '[') || !at)
+        return NULL;
+    at += sizeof(key) - 1;
+    while (at < end && (*at == ' ' || *at == ':' || *at == '\t' || *at == '\n' || *at == '\r'))
+        at++;
+    if (at == end || *at != '"')
+        return NULL;
+    for (start = ++at; at < end && *at != '"'; at++)
+        if (*at == '\\' && at + 1 < end)
+            at++;
+    *n = (size_t)(MIN_OF(at, end) - start);
+    return *n ? start : NULL;
+}
+
+/* Takes the backslashes of JSON off, but for those of letters that are not worth decoding here. */
+static char unescaped(const char **at, const char *end)
+{
+    char c = *(*at)++;
+
+    if (c != '\\' || *at == end)
+        return c;
+    c = *(*at)++;
+    return (char)(strchr("nrtbf", c) && c ? ' ' : c);
+}
+
+/* Copies up to room bytes as one line; runs of blanks become one. Returns the length. */
+static size_t one_line(const char *text, size_t bytes, bool json, char *out, size_t room)
+{
+    const char *end = text + bytes;
+    size_t n = 0;
+
+    while (text < end && n < room) {
+        char c = json ? unescaped(&text, end) : *text++;
+
+        if (c == '\0' || c == '\n' || c == '\r' || c == '\t')
+            c = ' ';
+        if (c != ' ' || (n && out[n - 1] != ' '))
+            out[n++] = c;
+    }
+    while (n && out[n - 1] == ' ')
+        n--;
+    return n;
+}
+
+void target_words(const struct http_reply *reply, char words[TARGET_WORDS_MAX])
+{
+    size_t bytes = reply->body ? reply->body_bytes : 0, n = 0;
+    const char *body = bytes ? reply->body : "", *message = json_message(body, bytes, &n);
+
+    n = one_line(message ? message : body, message ? n : bytes, message != NULL, words, TARGET_WORDS_MAX - 1);
+    words[n] = '\0';
+    utf8_clean(words);
+}
+
+/* ---- verdicts ---- */
+
+enum target_verdict target_judge_status(int status)
+{
+    if (status >= 200 && status <= 299)
+        return TARGET_DELIVERED;
+    if (status < 100 || status == 408 || status == 429 || (status >= 500 && status <= 599))
+        return TARGET_RETRY;
+    return TARGET_REFUSED;
+}
+
+enum target_verdict target_judge(const struct target *t, const struct http_reply *reply,
+                                 char words[TARGET_WORDS_MAX])
+{
+    words[0] = '\0';
+    if (reply->status == 0) {
+        snprintf(words, TARGET_WORDS_MAX, "%s", reply->error ? reply->error : "");
+        utf8_clean(words);
+        return TARGET_RETRY;
+    }
+    if (t->backend->judge)
+        return t->backend->judge(t, reply, words);
+    target_words(reply, words);
+    return target_judge_status(reply->status);
+}
+
+/* ---- the profile as a file ---- */
+
+static int append(void *out, const void *bytes, size_t n, struct err *e)
+{
+    return buf_add(out, bytes, n)
+               ? 0
+               : err_set(e, 0, "the profile is larger than %zu bytes", ((struct buf *)out)->max);
+}
+
+int target_pprof(const struct profile *p, struct buf *out, struct err *e)
+{
+    return pprof_write(p, &(struct byte_out){append, out}, e);
+}
