@@ -6,12 +6,14 @@
 
 #include <isa-l/igzip_lib.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct byte_out;
 struct err;
 
 struct gzip {
-    const struct byte_out *out;
+    const struct byte_out *out; /* NULL: only counted */
+    uint64_t taken;             /* bytes that came in */
     struct err *e;
     int failed;
     unsigned pending; /* bytes gathered in `in`: compressing crumbs is slow */
@@ -20,7 +22,7 @@ struct gzip {
     _Alignas(16) unsigned char matches[ISAL_DEF_LVL1_SMALL];
 };
 
-/* Both are borrowed until gzip_end(). */
+/* Both are borrowed until gzip_end(). out NULL: bytes are counted and forgotten. */
 void gzip_begin(struct gzip *z, const struct byte_out *out, struct err *e);
 /* Failures are kept: the first one is what gzip_end() returns. */
 void gzip_add(struct gzip *z, const void *bytes, size_t n);

@@ -268,12 +268,8 @@ static void put_strings(struct packer *k, const struct profile *p)
     }
 }
 
-int pprof_write(const struct profile *p, const struct byte_out *out, struct err *e)
+static void put_profile(struct packer *k, const struct profile *p)
 {
-    FREE_PTR struct packer *k = base_calloc(1, sizeof(*k));
-    int result;
-
-    gzip_begin(&k->zip, out, e);
     put_frame(k, p);
     put_strings(k, p);
     put_mappings(k, p);
@@ -282,9 +278,25 @@ int pprof_write(const struct profile *p, const struct byte_out *out, struct err 
     pack_labels(k, p);
     for (uint32_t i = 0; i < p->sample_count; i++)
         put_sample(k, p, &p->sample[i]);
-    result = gzip_end(&k->zip);
     free(k->bytes);
     free(k->labels);
     free(k->labels_end);
-    return result < 0 ? err_wrap(e, "write profile") : 0;
+}
+
+int pprof_write(const struct profile *p, const struct byte_out *out, struct err *e)
+{
+    FREE_PTR struct packer *k = base_calloc(1, sizeof(*k));
+
+    gzip_begin(&k->zip, out, e);
+    put_profile(k, p);
+    return gzip_end(&k->zip) < 0 ? err_wrap(e, "write profile") : 0;
+}
+
+uint64_t pprof_size(const struct profile *p)
+{
+    FREE_PTR struct packer *k = base_calloc(1, sizeof(*k));
+
+    gzip_begin(&k->zip, NULL, NULL);
+    put_profile(k, p);
+    return k->zip.taken;
 }

@@ -231,3 +231,36 @@ TEST(pprof__reports_when_bytes_are_refused)
     }
     profile_release(&p);
 }
+
+static size_t inflated_size(const struct buf *b)
+{
+    static unsigned char out[1 << 16];
+    z_stream z = {.next_in = (unsigned char *)b->data, .avail_in = (unsigned)b->len};
+    int status;
+
+    assert_int_equal(inflateInit2(&z, 16 + MAX_WBITS), Z_OK);
+    do {
+        z.next_out = out;
+        z.avail_out = sizeof(out);
+        status = inflate(&z, Z_NO_FLUSH);
+    } while (status == Z_OK);
+    assert_int_equal(status, Z_STREAM_END);
+    inflateEnd(&z);
+    return z.total_out;
+}
+
+TEST(pprof__knows_the_size_before_compression)
+{
+    static const uint32_t sizes[] = {0, 1, 2, 127, 128, 300, 20000};
+    struct profile p;
+
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct sink_bytes s = {0};
+
+        fill(&p, sizes[i]);
+        write_to(&p, &s);
+        assert_int_equal(pprof_size(&p), inflated_size(&s.buf));
+        buf_release(&s.buf);
+        profile_release(&p);
+    }
+}
