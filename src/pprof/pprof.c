@@ -300,3 +300,12 @@ uint64_t pprof_size(const struct profile *p)
     put_profile(k, p);
     return k->zip.taken;
 }
+
+int pprof_gzip(const void *bytes, size_t n, const struct byte_out *out, struct err *e)
+{
+    FREE_PTR struct gzip *z = base_alloc(sizeof(*z));
+
+    gzip_begin(z, out, e);
+    gzip_add(z, bytes, n);
+    return gzip_end(z);
+}

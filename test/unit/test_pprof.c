@@ -264,3 +264,36 @@ TEST(pprof__knows_the_size_before_compression)
         profile_release(&p);
     }
 }
+
+TEST(pprof__compresses_any_bytes_to_one_gzip_member)
+{
+    static const size_t sizes[] = {0, 1, 16384, 300000};
+    FREE_PTR uint8_t *bytes = base_alloc(300000), *back = base_alloc(300001);
+    uint64_t x = 1;
+
+    for (size_t i = 0; i < 300000; i++)
+        bytes[i] = (uint8_t)((x = hash_u64(x + i)) % 7);
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct sink_bytes s = {0};
+        struct byte_out out = {keep, &s};
+        z_stream z = {0};
+        struct err e = {0};
+
+        buf_init(&s.buf, 1 << 20);
+        assert_int_equal(pprof_gzip(bytes, sizes[i], &out, &e), 0);
+        assert_int_equal(inflateInit2(&z, 16 + 15), Z_OK); /* 16: gzip only */
+        z.next_in = (unsigned char *)s.buf.data;
+        z.avail_in = (unsigned)s.buf.len;
+        z.next_out = back;
+        z.avail_out = 300001;
+        assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+        assert_int_equal(z.avail_in, 0);
+        assert_int_equal(z.total_out, sizes[i]);
+        assert_memory_equal(back, bytes, sizes[i]);
+        inflateEnd(&z);
+        s.refuse_after = s.buf.len;
+        assert_int_equal(pprof_gzip(bytes, sizes[i], &out, &e), -1);
+        assert_int_equal(e.code, ENOSPC);
+        buf_release(&s.buf);
+    }
+}
