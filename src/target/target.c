@@ -264,10 +264,9 @@ static void set_place(struct target *t, const struct url *u)
     t->loopback = url_is_loopback(u);
 }
 
-static void set_name_and_key(struct target *t)
+/* As the user wrote it, but for credentials. */
+static void set_name(struct target *t)
 {
-    const char *const parts[] = {t->backend->kind, t->base,   t->path, t->folder ? "/" : "",
-                                 t->unix_socket,   t->tenant, t->user, t->agentless ? "agentless" : ""};
     struct buf b;
 
     buf_init(&b, SIZE_MAX);
@@ -277,7 +276,16 @@ static void set_name_and_key(struct target *t)
         buf_printf(&b, "%s %s%s%s", t->backend->kind, t->base, t->path, t->folder && t->path[0] ? "/" : "");
     buf_add(&b, "", 1);
     t->name = base_strdup(b.data);
-    b.len = 0;
+    buf_release(&b);
+}
+
+static void set_key(struct target *t)
+{
+    const char *const parts[] = {t->backend->kind, t->base,   t->path, t->folder ? "/" : "",
+                                 t->unix_socket,   t->tenant, t->user, t->agentless ? "agentless" : ""};
+    struct buf b;
+
+    buf_init(&b, SIZE_MAX);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         buf_add_text(&b, parts[i] ? parts[i] : "");
         buf_add(&b, "", 1);
@@ -322,10 +330,11 @@ static int target_init(struct target *t, const struct target_config *c, struct u
     if (check_scheme(t->backend, u, e) < 0)
         return -1;
     set_place(t, u);
+    set_name(t);
     if (set_credentials(t, c, u, e) < 0 || (t->backend->prepare && t->backend->prepare(t, c, e) < 0))
         return -1;
     set_endpoint(t, c);
-    set_name_and_key(t);
+    set_key(t);
     warn_unencrypted(t, c);
     return 0;
 }
