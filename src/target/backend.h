@@ -20,6 +20,7 @@ struct target {
     const char **header;     /* NULL-terminated */
     uint32_t headers;
     bool agentless;
+    bool typed; /* the user's headers have a Content-Type */
     struct http_endpoint endpoint;
 };
 
