@@ -23,6 +23,13 @@
 #include "ringside/http.h"
 #include "unit.h"
 
+#define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define HELLO                                                                                                \
+    {                                                                                                        \
+        "POST", "/api?x=y", "", "hello", 5, NULL, NULL                                                       \
+    }
+#define AT(place) ((struct http_endpoint){.url = (place)})
+
 #define SERVER_REQUESTS_MAX 16
 #define SERVER_REQUEST_MAX  (64 << 20)
 #define WAIT_MS             30000 /* only a test that fails waits that long */
@@ -45,7 +52,8 @@ struct server_step {
 struct server {
     int listener, stop;
     pthread_t thread;
-    char url[64], path[108];
+    char url[64];
+    unsigned port;
     const struct server_step *step;
     size_t steps;
     useconds_t pause_us; /* after each 64 KiB that were read */
@@ -191,7 +199,8 @@ static inline void server_bind(struct server *s, const struct server_step *step,
     server_begin(s, AF_INET, step, steps);
     assert_int_equal(bind(s->listener, (struct sockaddr *)&at, sizeof(at)), 0);
     assert_int_equal(getsockname(s->listener, (struct sockaddr *)&at, &len), 0);
-    snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u", ntohs(at.sin_port));
+    s->port = ntohs(at.sin_port);
+    snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u", s->port);
 }
 
 static inline void server_start(struct server *s, const struct server_step *step, size_t steps)
@@ -340,6 +349,21 @@ static inline void client_send(struct http *h, const struct http_endpoint *endpo
     while (!r->calls)
         client_step(h);
     assert_int_equal(r->calls, 1);
+}
+
+/* One request to a server with one step. */
+static inline void exchange(const struct server_step *step, const struct http_endpoint *how, struct result *r,
+                            struct server *s)
+{
+    struct http_request request = HELLO;
+    struct http_endpoint endpoint = *how;
+    struct http *h = client_new();
+
+    server_start(s, step, 1);
+    endpoint.url = s->url;
+    client_send(h, &endpoint, &request, r);
+    http_free(h);
+    server_stop(s);
 }
 
 #endif

@@ -7,28 +7,6 @@
 
 #include "http_server.h"
 
-#define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-#define HELLO                                                                                                \
-    {                                                                                                        \
-        "POST", "/api?x=y", "", "hello", 5, NULL, NULL                                                       \
-    }
-#define AT(place) ((struct http_endpoint){.url = (place)})
-
-/* One request to a server with one step. */
-static void exchange(const struct server_step *step, const struct http_endpoint *how, struct result *r,
-                     struct server *s)
-{
-    struct http_request request = HELLO;
-    struct http_endpoint endpoint = *how;
-    struct http *h = client_new();
-
-    server_start(s, step, 1);
-    endpoint.url = s->url;
-    client_send(h, &endpoint, &request, r);
-    http_free(h);
-    server_stop(s);
-}
-
 static void answer(const char *text, enum server_act act, struct result *r)
 {
     struct server_step step = {act, text, 0};
@@ -53,8 +31,8 @@ TEST(http__sends_exactly_what_it_was_given)
     struct result r;
 
     server_start(&s, &step, 1);
-    snprintf(url, sizeof(url), "%s/prefix", s.url);
-    snprintf(host, sizeof(host), "Host: %s", s.url + strlen("http://"));
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u/prefix", s.port);
+    snprintf(host, sizeof(host), "Host: 127.0.0.1:%u", s.port);
     endpoint.url = url;
     client_send(h, &endpoint, &request, &r);
     http_free(h);
@@ -392,156 +370,6 @@ TEST(http__does_not_show_the_password_of_an_unusable_proxy)
     }
     unsetenv("http_proxy");
     http_free(h);
-}
-
-TEST(http__gives_up_on_a_server_that_hangs)
-{
-    static const char *const texts[] = {NULL, "HTTP/1.1 200 OK\r\nContent-Ty"};
-
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        struct server_step step = {SERVER_ANSWER_AND_HANG, texts[i], 0};
-        struct http_endpoint endpoint = {.timeout_ms = 150};
-        uint64_t began = clock_mono_ns();
-        struct server s;
-        struct result r;
-
-        exchange(&step, &endpoint, &r, &s);
-        assert_int_equal(r.status, 0);
-        assert_string_equal(r.error, "timed out");
-        assert_true(clock_mono_ns() - began >= 150 * NSEC_PER_MSEC);
-        server_release(&s);
-    }
-}
-
-TEST(http__gives_up_on_a_body_that_does_not_move)
-{
-    static const struct server_step step = {SERVER_ANSWER, OK, 0};
-    size_t n = 32 << 20;
-    FREE_PTR char *body = base_calloc(1, n);
-    struct http_request request = {"POST", "/", "", body, n, NULL, NULL};
-    struct http_endpoint endpoint = {.timeout_ms = 150};
-    struct http *h = client_new();
-    struct server s;
-    struct result r;
-
-    server_bind(&s, &step, 1);
-    s.read_max = 1 << 20;
-    server_listen(&s);
-    endpoint.url = s.url;
-    client_send(h, &endpoint, &request, &r);
-    http_free(h);
-    server_stop(&s);
-    assert_string_equal(r.error, "timed out");
-    server_release(&s);
-}
-
-TEST(http__gives_a_body_that_moves_more_than_the_time_limit)
-{
-    static const struct server_step step = {SERVER_ANSWER, OK, 0};
-    size_t n = 16 << 20; /* more than the socket's buffers hold */
-    FREE_PTR char *body = base_calloc(1, n);
-    struct http_request request = {"POST", "/", "", body, n, NULL, NULL};
-    struct http_endpoint endpoint = {.timeout_ms = 1000};
-    struct http *h = client_new();
-    uint64_t began = clock_mono_ns();
-    struct server s;
-    struct result r;
-
-    server_bind(&s, &step, 1);
-    s.pause_us = 8000; /* for each of at least 256 reads */
-    server_listen(&s);
-    endpoint.url = s.url;
-    client_send(h, &endpoint, &request, &r);
-    http_free(h);
-    server_stop(&s);
-    assert_int_equal(r.status, 200);
-    assert_true(clock_mono_ns() - began > 1500 * NSEC_PER_MSEC);
-    server_release(&s);
-}
-
-TEST(http__cancels_without_telling)
-{
-    static const struct server_step steps[] = {{SERVER_ANSWER_AND_HANG, NULL, 0}, {SERVER_ANSWER, OK, 0}};
-    struct http_request request = HELLO;
-    struct http *h = client_new();
-    struct http_call *call;
-    struct result cancelled, r;
-    struct server s;
-
-    server_start(&s, steps, ARRAY_LEN(steps));
-    call = client_start(h, &AT(s.url), &request, &cancelled);
-    client_step(h);
-    http_cancel(h, call);
-    call = client_start(h, &AT(s.url), &request, &cancelled);
-    http_cancel(h, call);
-    client_send(h, &AT(s.url), &request, &r);
-    while (s.requests < 1) /* the first may have been cancelled before it was sent */
-        usleep(1000);
-    client_start(h, &AT(s.url), &request, &cancelled);
-    http_free(h);
-    server_stop(&s);
-    assert_int_equal(cancelled.calls, 0);
-    server_release(&s);
-}
-
-/* ---- calls from within done ---- */
-
-struct chain {
-    struct http *h;
-    struct http_endpoint endpoint;
-    struct http_call *other;
-    unsigned told, left;
-};
-
-static void chain_next(void *ctx, const struct http_reply *reply);
-
-static void chain_start(struct chain *c)
-{
-    struct http_request request = HELLO;
-
-    request.done = chain_next;
-    request.ctx = c;
-    assert_non_null(http_start(c->h, &c->endpoint, &request, NULL));
-}
-
-static void chain_next(void *ctx, const struct http_reply *reply)
-{
-    struct chain *c = ctx;
-
-    (void)reply;
-    c->told++;
-    if (c->other)
-        http_cancel(c->h, c->other);
-    c->other = NULL;
-    if (c->left && c->left--)
-        chain_start(c);
-}
-
-TEST(http__starts_and_cancels_from_within_done)
-{
-    static const struct server_step steps[] = {
-        {SERVER_ANSWER, OK, 0}, {SERVER_ANSWER, OK, 0}, {SERVER_ANSWER, OK, 0}};
-    struct http_request request = HELLO;
-    struct chain c = {.left = 2};
-    struct server s, silent;
-    struct result other;
-
-    c.h = client_new();
-    server_start(&s, steps, ARRAY_LEN(steps));
-    server_start(&silent, &(struct server_step){SERVER_ANSWER_AND_HANG, NULL, 0}, 1);
-    c.endpoint.url = s.url;
-    chain_start(&c);
-    c.other = client_start(c.h, &AT(silent.url), &request, &other);
-    while (c.told < 3)
-        client_step(c.h);
-    http_free(c.h);
-    server_stop(&s);
-    server_stop(&silent);
-    assert_int_equal(other.calls, 0);
-    assert_int_equal(s.requests, 3);
-    assert_int_equal(s.connections, 1);
-    server_release(&s);
-    server_release(&silent);
 }
 
 /* ---- what is refused at the start ---- */
