@@ -37,6 +37,8 @@ PSEUDO = re.compile(r"\[.*\]\Z", re.DOTALL)
 class Checker:
     """Collects the violations of one profile."""
 
+    type_name = TYPE_NAME  # some backends have names of their own
+
     def __init__(self, options):
         self.options = options
         self.found = []
@@ -54,6 +56,10 @@ class Checker:
             return
         if rest:
             self.fail(1, f"{len(rest)} bytes follow the gzip member")
+        self.check_plain(plain)
+
+    def check_plain(self, plain):
+        """The rules that do not ask how the bytes are compressed."""
         try:
             self.profile = pprof_read.Profile(plain)
         except pprof_read.Malformed as error:
@@ -116,8 +122,8 @@ class Checker:
         for row in profile.raw_types:
             name = self.string(row.type, "sample type", may_be_empty=False)
             unit = self.string(row.unit, "sample unit", may_be_empty=False)
-            if not TYPE_NAME.match(name):
-                self.fail(3, f"sample type {name!r} does not match [a-z][a-z0-9_]*")
+            if not self.type_name.match(name):
+                self.fail(3, f"sample type {name!r} does not match {self.type_name.pattern.removesuffix(chr(92) + 'Z')}")
             if name in names:
                 self.fail(3, f"sample type {name!r} occurs twice")
             if not unit:
