@@ -33,6 +33,25 @@ static const char *json_message(const char *body, size_t bytes, size_t *n)
     return *n ? start : NULL;
 }
 
+/* What stands in an element of XML or HTML: object stores answer in the one, web servers in the other. */
+static const char *markup_message(const char *body, size_t bytes, size_t *n)
+{
+    static const char *const elements[] = {"<Message>", "<title>"};
+
+    for (size_t i = 0; bytes && body[0] == '<' && i < ARRAY_LEN(elements); i++) {
+        const char *start = memmem(body, bytes, elements[i], strlen(elements[i])), *end;
+
+        if (!start)
+            continue;
+        start += strlen(elements[i]);
+        end = memchr(start, '<', (size_t)(body + bytes - start));
+        *n = end ? (size_t)(end - start) : 0;
+        if (*n)
+            return start;
+    }
+    return NULL;
+}
+
 /* Takes the backslashes of JSON off, but for those of letters that are not worth decoding here. */
 static char unescaped(const char **at, const char *end)
 {
@@ -65,10 +84,13 @@ static size_t one_line(const char *text, size_t bytes, bool json, char *out, siz
 
 void target_words(const struct http_reply *reply, char words[TARGET_WORDS_MAX])
 {
-    size_t bytes = reply->body ? reply->body_bytes : 0, n = 0;
-    const char *body = bytes ? reply->body : "", *message = json_message(body, bytes, &n);
+    size_t bytes = reply->body ? reply->body_bytes : 0, n = bytes;
+    const char *body = bytes ? reply->body : "";
+    const char *json = json_message(body, bytes, &n), *text = json;
 
-    n = one_line(message ? message : body, message ? n : bytes, message != NULL, words, TARGET_WORDS_MAX - 1);
+    if (!text)
+        text = markup_message(body, bytes, &n);
+    n = one_line(text ? text : body, text ? n : bytes, json != NULL, words, TARGET_WORDS_MAX - 1);
     words[n] = '\0';
     utf8_clean(words);
 }

@@ -77,6 +77,12 @@ static int refuse_kind(const char *text, size_t n, struct err *e)
         e, 0, "'%s+' is no kind of target: datadog+, pyroscope+, parca+, otlp+, put+ and post+ are", kind);
 }
 
+static bool has_scheme(const char *text)
+{
+    return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0 ||
+           strncasecmp(text, "unix://", 7) == 0;
+}
+
 /* The backend that is named in front of the URL, and the URL behind it; NULL when none is. */
 static int take_kind(const char **text, const struct backend **out, struct err *e)
 {
@@ -85,7 +91,8 @@ static int take_kind(const char **text, const struct backend **out, struct err *
     *out = n ? backend_of_kind(*text, n) : NULL;
     if (*out)
         *text += n + 1;
-    else if (n && strstr(*text, "://") && !strchr(*text, '@'))
+    else if (n &&
+             (has_scheme(*text + n + 1) || !strchr(*text, '@'))) /* not in front of a '+' in a password */
         return refuse_kind(*text, n, e);
     return 0;
 }

@@ -168,13 +168,19 @@ static int parse_ipv6(const char *text, size_t n, struct url *out, struct err *e
 /* Names of numbers only are addresses to resolvers ("127.1", "0x7f000001"): those that have one form pass. */
 static bool is_numeric(const char *host)
 {
-    const char *label = strrchr(host, '.');
+    size_t n = strlen(host), start;
 
-    label = label ? label + 1 : host;
-    return label[strspn(label, "0123456789")] == '\0' ||
-           (label[0] == '0' && label[1] == 'x' && label[2 + strspn(label + 2, "0123456789abcdef")] == '\0');
+    if (n && host[n - 1] == '.')
+        n--;
+    for (start = n; start && host[start - 1] != '.';)
+        start--;
+    host += start;
+    n -= start;
+    return strspn(host, "0123456789") >= n ||
+           (n >= 2 && host[0] == '0' && host[1] == 'x' && strspn(host + 2, "0123456789abcdef") >= n - 2);
 }
 
+/* A dot at the end is fine: it keeps resolvers from trying search domains, and is usual in Kubernetes. */
 static bool is_name(const char *host)
 {
     size_t label = 0;
@@ -186,7 +192,7 @@ static bool is_name(const char *host)
         if (label > LABEL_MAX)
             return false;
     }
-    return label > 0;
+    return host[0] != '\0';
 }
 
 static int parse_name(const char *text, size_t n, struct url *out, struct err *e)
