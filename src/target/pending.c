@@ -17,6 +17,4 @@ static int convert_nothing(const struct target *t, const struct profile *p, cons
     return err_set(e, 0, "%s is not supported yet", t->backend->kind);
 }
 
-const struct backend backend_pyroscope = {.kind = "pyroscope", .port = 4040, .convert = convert_nothing};
-const struct backend backend_parca = {.kind = "parca", .port = 7070, .convert = convert_nothing};
 const struct backend backend_otlp = {.kind = "otlp", .port = 4318, .convert = convert_nothing};
