@@ -3,8 +3,9 @@
  *
  * A folder may be shared by any number of Ringsides. In it each run has a folder of its own, which it holds
  * locked (flock(2), let go by the kernel however the run ends); runs that ended without sending everything
- * are taken over by whoever comes next. One file an entry, complete or not there. Single-threaded; the
- * profiler only.
+ * are taken over by whoever comes next. One file an entry, complete or not there. An entry may be sent again
+ * only where the process or the machine dies between the server's answer and spool_done(). Single-threaded;
+ * the profiler only.
  */
 #ifndef RINGSIDE_SPOOL_H
 #define RINGSIDE_SPOOL_H
@@ -22,13 +23,15 @@ struct stats;
 
 struct spool_config {
     const char *folder; /* made with its parents, 0700; NULL: memory only */
-    uint64_t bytes_max; /* of the whole folder */
-    uint64_t age_max_ns;
+    /* Of the whole folder. What live runs of others have is looked at in spool_tend() and when it gets full;
+     * theirs is never dropped. */
+    uint64_t bytes_max;
+    uint64_t age_max_ns;       /* 0: no limit */
     uint64_t memory_bytes_max; /* where the disk does not take them */
     /* Whose entries this run sends: target_key()s. Others' are left alone until they are too old. */
     const char *key[SPOOL_KEYS_MAX];
     uint32_t keys;
-    struct stats *stats; /* counts SPOOL_DROPPED_FULL, SPOOL_DROPPED_OLD */
+    struct stats *stats; /* counts SPOOL_DROPPED_FULL, SPOOL_DROPPED_OLD, SPOOL_UNREADABLE */
 };
 
 /* One request as it will be sent, and what is needed to speak of it. */
@@ -49,12 +52,14 @@ struct spool_item {
  * Takes over what ended runs left.
  */
 struct spool *spool_open(const struct spool_config *config);
-/* What is on disk stays for the next run; what is in memory is lost (spool_left() tells before). */
+/* What is on disk stays for the next run; what is in memory goes there now or is lost (spool_left() tells
+ * before). What is taken counts as put back. */
 void spool_close(struct spool *s);
 
 /*
  * Adds an entry for config.key[key]. To disk, synced; else to memory, with one message until the disk takes
- * them again. Makes room by dropping the oldest, counted. -1 with *e when it fits nowhere.
+ * them again (tried with each put and each tend). Makes room by dropping the oldest, counted. -1 with *e when
+ * it fits nowhere. Texts may be NULL, which is "".
  */
 int spool_put(struct spool *s, uint32_t key, const struct spool_item *item, struct err *e);
 
@@ -85,7 +90,7 @@ struct spool_left {
 };
 /* Of one key; UINT32_MAX: of all. */
 void spool_left(const struct spool *s, uint32_t key, struct spool_left *out);
-/* "" for one in memory only. */
+/* Absolute; "" for one in memory only, also while the folder cannot be used. */
 const char *spool_folder(const struct spool *s);
 
 /* The bytes of an entry, and back. Borrows from bytes. -1 with *e: not an entry. Exposed for tests, fuzzing.
