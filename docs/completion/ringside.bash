@@ -9,7 +9,7 @@ _ringside()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         --) ((i++)); break ;;
-        -O|--output|-u|--upload-period|-U|--url|-H|--host|-P|--port|--flush-timeout|-S|--service|-E|--environment|-V|--service-version|-T|--tags|--runtime-id|-e|--event|--preset|--frequency|--stack-sample-size|--maximum-pids|-p|--pid|--start-timeout|--nice|--cpu-affinity|--switch-user|--config|--capture-config|-l|--log-level|-o|--log-mode|-b|--internal-stats|--worker-period|--initial-loaded-libs-check-delay|--loaded-libs-check-interval|--socket)
+        -O|--output|-u|--upload-period|-U|--url|-H|--host|-P|--port|--site|--upload-timeout|--flush-timeout|--spool|--spool-limit|--spool-age|--user|--bearer-token-file|--tenant|--ca-file|--client-cert|--client-key|-S|--service|-E|--environment|-V|--service-version|-T|--tags|--git-repository-url|--git-commit-sha|--runtime-id|-e|--event|--preset|--frequency|--stack-sample-size|--maximum-pids|-p|--pid|--start-timeout|--nice|--cpu-affinity|--switch-user|--config|--capture-config|-l|--log-level|-o|--log-mode|-b|--internal-stats|--worker-period|--initial-loaded-libs-check-delay|--loaded-libs-check-interval|--socket)
             # bash takes "=" for a word of its own
             [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
             ((i++)) ;;
@@ -27,10 +27,27 @@ _ringside()
     case $prev in
     -O | --output) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     -u | --upload-period) return ;;
+    -U | --url) return ;;
+    -H | --host) return ;;
+    -P | --port) return ;;
+    --site) return ;;
+    --upload-timeout) return ;;
+    --flush-timeout) return ;;
+    --spool) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --spool-limit) return ;;
+    --spool-age) return ;;
+    --user) return ;;
+    --bearer-token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --tenant) return ;;
+    --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --client-cert) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --client-key) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     -S | --service) return ;;
     -E | --environment) return ;;
     -V | --service-version) return ;;
     -T | --tags) return ;;
+    --git-repository-url) return ;;
+    --git-commit-sha) return ;;
     --runtime-id) return ;;
     -e | --event) return ;;
     --preset) mapfile -t COMPREPLY < <(compgen -W 'default cpu_only faults sched io' -- "$cur"); return ;;
@@ -49,10 +66,33 @@ _ringside()
     local names=(
         --output
         --upload-period
+        --url
+        --do-export
+        --no-do-export
+        --host
+        --port
+        --agentless
+        --no-agentless
+        --site
+        --upload-timeout
+        --flush-timeout
+        --spool
+        --spool-limit
+        --spool-age
+        --user
+        --bearer-token-file
+        --tenant
+        --ca-file
+        --client-cert
+        --client-key
+        --proxy
+        --no-proxy
         --service
         --environment
         --service-version
         --tags
+        --git-repository-url
+        --git-commit-sha
         --runtime-id
         --event
         --preset

@@ -28,14 +28,29 @@ struct options {
     const char *service_version;
     const char *runtime_id;   /* --runtime-id; default: a new UUID */
     struct option_texts tags; /* "key:value" each; at most OPTION_TAG_MAX bytes, no comma */
+    const char *git_repository_url, *git_commit_sha;
 
     /* Where it goes. */
-    const char *output;       /* -O; NULL: profiles are not written */
-    uint32_t upload_period_s; /* -u */
-    const char *url, *host, *api_key;
+    const char *output;          /* -O; NULL: profiles are not written */
+    uint32_t upload_period_s;    /* -u */
+    bool upload;                 /* false: nothing is sent */
+    struct option_texts urls;    /* -U, as given */
+    struct option_texts targets; /* where profiles are sent in this run; none: they are written only */
+    bool targets_shared;         /* and that is what variables of other tools say */
+    const char *host, *site, *api_key;
     uint32_t port;
     bool agentless;
-    uint32_t flush_timeout_ms;
+    uint32_t upload_timeout_ms, flush_timeout_ms;
+
+    /* Who may send it. Those that begin with a kind of target and "+" are meant for those targets only. */
+    const char *user, *password, *bearer_token, *bearer_token_file, *tenant;
+    struct option_texts headers; /* "Name: value" */
+    const char *ca_file, *client_cert, *client_key;
+    bool proxy; /* the usual variables are looked at */
+
+    /* Where it waits. */
+    const char *spool; /* --spool; NULL: the usual place; "memory" */
+    uint32_t spool_mb, spool_hours;
 
     /* What is sampled. */
     struct option_texts event_texts; /* -e, as given */
@@ -81,7 +96,8 @@ struct options {
     struct option_store *store;
 };
 
-#define OPTION_TAG_MAX 200 /* what intakes take of one tag */
+#define OPTION_HEADERS_MAX 64  /* of one server */
+#define OPTION_TAG_MAX     200 /* what intakes take of one tag */
 
 /*
  * Fills *o from argv, environ and the config file. Texts are borrowed from the first two or owned by
@@ -89,6 +105,11 @@ struct options {
  * the first thing wrong, nothing is to be released then; the caller exits 2.
  */
 int options_parse(struct options *o, int argc, char **argv, char **envp, struct err *e);
+/*
+ * What value i of an option was given by, for a message about it: "option --url", "variable
+ * DD_TRACE_AGENT_URL". Returns out; "option --NAME" where nobody gave it.
+ */
+const char *options_origin(const struct options *o, const char *name, uint32_t i, char *out, size_t bytes);
 /* Safe on an empty one and twice. */
 void options_release(struct options *o);
 
@@ -120,7 +141,7 @@ struct option_facts {
     const char *sample;    /* a value other than the default; NULL: asked for instead of a run */
     char variable[64];     /* RINGSIDE_... */
     const char *also[3];   /* other long names that take the same text; NULL-terminated */
-    const char *shared[4]; /* variables of other tools that take the same text; NULL-terminated */
+    const char *shared[5]; /* variables of other tools that take the same text; NULL-terminated */
     bool is_switch, is_secret, is_later;
     bool without_effect;    /* taken and noted */
     bool command_line_only; /* not in a file */

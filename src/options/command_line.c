@@ -112,7 +112,7 @@ static int take_long(struct flags *f, const char *arg, struct err *e)
 
     if (!name.row)
         return unknown_option(arg, 0, n + 2, e);
-    if (name.row->type == OPTION_SECRET)
+    if (option_is_secret(name.row))
         return refuse_secret(name.row, e);
     if (name.row->argument && !equals)
         return take_argument(f, name, arg, e);

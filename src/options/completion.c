@@ -9,12 +9,12 @@
 /* Completed are names that do something; the other ones need not be found by pressing a key. */
 static bool is_offered(const struct option_row *row)
 {
-    return !row->later && !row->no_effect && row->type != OPTION_SECRET;
+    return !row->later && !row->no_effect && !option_is_secret(row);
 }
 
 static bool takes_argument(const struct option_row *row)
 {
-    return row->argument && row->type != OPTION_SECRET;
+    return row->argument && !option_is_secret(row);
 }
 
 /* ---- bash ---- */

@@ -4,6 +4,7 @@
 #include "convert.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -44,6 +45,78 @@ static const char *mask_of(struct option_store *s, const char *text)
     return mask;
 }
 
+static const char *join(struct option_store *s, const char *a, const char *b, const char *c)
+{
+    size_t bytes = strlen(a) + strlen(b) + strlen(c) + 1;
+    char *out = option_take(s, bytes);
+
+    snprintf(out, bytes, "%s%s%s", a, b, c);
+    return out;
+}
+
+/* Names a kind of target in front of a text that has none. */
+static const char *mark(struct option_store *s, const char *kind, const char *text)
+{
+    return strncmp(text, kind, strlen(kind)) == 0 ? text : join(s, kind, text, "");
+}
+
+/* OTLP exporter specification, "Endpoint URLs for OTLP/HTTP": the path of the signal is put behind the base.
+ */
+static const char *otlp_endpoint(struct option_store *s, const char *base)
+{
+    size_t n = strlen(base);
+
+    while (n && base[n - 1] == '/')
+        n--;
+    return join(s, "otlp+", option_take_text(s, base, n), "/v1development/profiles");
+}
+
+/* "k=v,k2=v2" as lines "otlp+k: v". */
+static const char *otlp_headers(struct option_store *s, const char *text)
+{
+    const char *key, *value;
+    struct buf lines;
+    char *out;
+    int got;
+
+    buf_init(&lines, 16384);
+    while ((got = option_next_attribute(s, &text, &key, &value)) != 0)
+        if (got > 0)
+            buf_printf(&lines, "otlp+%s: %s\n", key, value);
+    out = option_take_text(s, lines.data ? lines.data : "", lines.len);
+    buf_release(&lines);
+    return out;
+}
+
+/* "k=v,k2=v2" as "k:v,k2:v2". */
+static const char *labels_as_tags(struct option_store *s, const char *text)
+{
+    char *tags = option_take_text(s, text, strlen(text));
+
+    for (char *pair = tags, *end; *pair; pair = end + (*end == ',')) {
+        char *equals;
+
+        end = pair + strcspn(pair, ",");
+        equals = memchr(pair, '=', (size_t)(end - pair));
+        if (equals)
+            *equals = ':';
+    }
+    return tags;
+}
+
+/* "15s", "2m", "1h" as "15", "120", "3600"; what is none of it as it is, for the option to refuse. */
+static const char *seconds_of(struct option_store *s, const char *text)
+{
+    char *unit, number[24];
+    unsigned long long value = strtoull(text, &unit, 10), factor;
+
+    factor = strcmp(unit, "s") == 0 ? 1 : strcmp(unit, "m") == 0 ? 60 : strcmp(unit, "h") == 0 ? 3600 : 0;
+    if (unit == text || !factor || value > 1000000)
+        return text;
+    snprintf(number, sizeof(number), "%llu", value * factor);
+    return option_take_text(s, number, strlen(number));
+}
+
 const char *option_convert(struct option_store *s, enum option_sense sense, const char *text)
 {
     switch (sense) {
@@ -55,6 +128,22 @@ const char *option_convert(struct option_store *s, enum option_sense sense, cons
         return divide_by_commas(s, text);
     case SENSE_MASK:
         return mask_of(s, text);
+    case SENSE_DATADOG:
+        return strstr(text, "://") ? mark(s, "datadog+", text) : text;
+    case SENSE_PYROSCOPE:
+        return mark(s, "pyroscope+", text);
+    case SENSE_PARCA:
+        return mark(s, "parca+", text);
+    case SENSE_OTLP:
+        return mark(s, "otlp+", text);
+    case SENSE_OTLP_BASE:
+        return otlp_endpoint(s, text);
+    case SENSE_OTLP_HEADERS:
+        return otlp_headers(s, text);
+    case SENSE_LABELS:
+        return labels_as_tags(s, text);
+    case SENSE_SECONDS:
+        return seconds_of(s, text);
     default:
         return text;
     }

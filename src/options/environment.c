@@ -153,7 +153,7 @@ static void read_shared(struct reader *r)
             if (alias->sense == SENSE_OTEL || strcmp(alias->name, r->name) != 0)
                 continue;
             known = true;
-            if (alias->sense == SENSE_TAG_LIST)
+            if (alias->sense == SENSE_TAG_LIST || alias->sense == SENSE_LABELS)
                 give_tags(r, row, j, option_convert(r->o->store, alias->sense, r->text));
             else
                 give_shared(r, row, j, option_convert(r->o->store, alias->sense, r->text));
@@ -236,6 +236,16 @@ static bool take_variable(struct reader *r, const char *variable)
     return true;
 }
 
+static bool is_shared(const char *variable)
+{
+    static const char *const prefixes[] = {"DD_", "OTEL_", "DATADOG_", "PYROSCOPE_", "PARCA_"};
+
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if (begins(variable, prefixes[i]))
+            return true;
+    return false;
+}
+
 void option_read_environment(struct options *o, char **envp)
 {
     struct reader r = {.o = o};
@@ -244,7 +254,7 @@ void option_read_environment(struct options *o, char **envp)
         if (begins(*v, own_prefix) && take_variable(&r, *v))
             read_own(&r, r.name + strlen(own_prefix));
     for (char **v = envp; v && *v; v++) {
-        if (!(begins(*v, "DD_") || begins(*v, "OTEL_") || begins(*v, "DATADOG_")) || !take_variable(&r, *v))
+        if (!is_shared(*v) || !take_variable(&r, *v))
             continue;
         if (strcmp(r.name, "OTEL_RESOURCE_ATTRIBUTES") == 0)
             read_attributes(&r);

@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "store.h"
+#include "targets.h"
 
 #define RUNTIME_ID_BYTES 37 /* 8-4-4-4-12 digits */
 
@@ -235,11 +236,23 @@ static int make_options(struct options *o, struct option_words *words, char **en
     if (set_all(o, e) < 0 || make_events(o, e) < 0)
         return -1;
     o->wait_set = was_given(o, "wait");
+    option_choose_targets(o);
     if (!o->command[0] && needs_command(o))
         return err_set(e, 0, "no command to run: ringside [options] command [arguments]");
     if (!o->service && o->command[0])
         o->service = base_name(o->command[0]);
     return o->runtime_id ? 0 : make_runtime_id(o, e);
+}
+
+const char *options_origin(const struct options *o, const char *name, uint32_t i, char *out, size_t bytes)
+{
+    const struct option_row *row = row_of(name);
+    const struct option_given *given = option_given(o->store, row);
+
+    for (; i && given && given->next; i--)
+        given = given->next;
+    return option_origin_name(row, given ? &given->origin : &(struct option_origin){.source = SOURCE_FLAG},
+                              out, bytes);
 }
 
 int options_parse(struct options *o, int argc, char **argv, char **envp, struct err *e)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "store.h"
+#include "targets.h"
 
 #define VALUE_COLUMN  22
 #define ORIGIN_COLUMN 50
@@ -55,6 +56,15 @@ static uint32_t count_tags(const char *text)
     return count;
 }
 
+static uint32_t count_words(const char *text)
+{
+    uint32_t count = 0;
+
+    for (; *(text += strspn(text, " \t\n")); count++)
+        text += strcspn(text, " \t\n");
+    return count;
+}
+
 /* The text that value i was in: one text can hold several tags. */
 static const struct option_given *given_of_value(const struct options *o, const struct option_row *row,
                                                  uint32_t i)
@@ -62,7 +72,9 @@ static const struct option_given *given_of_value(const struct options *o, const 
     const struct option_given *given = option_given(o->store, row);
 
     while (option_repeats(row) && given) {
-        uint32_t count = row->type == OPTION_TAGS ? count_tags(given->text) : 1;
+        uint32_t count = row->type == OPTION_TAGS   ? count_tags(given->text)
+                         : row->type == OPTION_URLS ? count_words(given->text)
+                                                    : 1;
 
         if (i < count)
             break;
@@ -100,6 +112,8 @@ static void show_default(FILE *to, const struct options *o, const struct option_
         text = o->service;
     else if (strcmp(row->name, "config") == 0)
         text = o->store->config_path;
+    else if (row->type == OPTION_URLS && o->targets.count)
+        text = o->targets.at[0];
     buf_init(&value, VALUE_MAX);
     if (text)
         option_quote(text, &value);
@@ -117,12 +131,32 @@ static void show_aside(FILE *to, const struct options *o, const struct option_ro
     struct buf value;
 
     buf_init(&value, VALUE_MAX);
-    if (row->type == OPTION_SECRET)
+    if (option_is_secret(row))
         buf_add_text(&value, "(set)");
     else
         option_quote(given->text, &value);
     print_line(to, true, row->name, &value, origin_text(row, given, remark, sizeof(remark)));
     buf_release(&value);
+}
+
+/* Of a URL with a password or query in it, a text that can be shown takes the place of the value. */
+static bool hide_credentials(const struct option_row *row, const struct options *o, uint32_t i,
+                             struct buf *value)
+{
+    struct buf shown;
+    bool hidden;
+
+    if (row->type != OPTION_URLS)
+        return false;
+    buf_init(&shown, VALUE_MAX);
+    option_hide_credentials(o->urls.at[i], &shown);
+    hidden = shown.len != strlen(o->urls.at[i]) || memcmp(shown.data, o->urls.at[i], shown.len) != 0;
+    if (hidden) {
+        value->len = 0;
+        buf_add(value, shown.data, shown.len);
+    }
+    buf_release(&shown);
+    return hidden;
 }
 
 static void show_values(FILE *to, const struct options *o, const struct option_row *row)
@@ -132,7 +166,9 @@ static void show_values(FILE *to, const struct options *o, const struct option_r
 
     buf_init(&value, VALUE_MAX);
     for (uint32_t i = 0; option_format(o, row, i, &value); i++) {
-        print_line(to, false, row->name, &value,
+        bool hidden = hide_credentials(row, o, i, &value);
+
+        print_line(to, hidden, row->name, &value,
                    origin_text(row, given_of_value(o, row, i), remark, sizeof(remark)));
         value.len = 0;
     }
@@ -149,7 +185,7 @@ void options_print_config(FILE *to, const struct options *o)
             continue;
         if (!given && !row->fallback)
             show_default(to, o, row);
-        else if (row->type == OPTION_SECRET || row->command_line_only)
+        else if (option_is_secret(row) || row->command_line_only)
             show_aside(to, o, row);
         else
             show_values(to, o, row);
@@ -176,7 +212,10 @@ static void capture_row(struct buf *out, const struct options *o, const struct o
 
     buf_init(&value, VALUE_MAX);
     for (; option_format(o, row, i, &value); i++) {
-        buf_printf(out, "%s = %.*s\n", row->name, (int)value.len, value.data);
+        bool hidden = hide_credentials(row, o, i, &value);
+
+        buf_printf(out, "%s%s = %.*s\n", hidden ? "# credentials are not written here: " : "", row->name,
+                   (int)value.len, value.data);
         value.len = 0;
     }
     buf_release(&value);
@@ -188,7 +227,7 @@ static void capture(struct buf *out, const struct options *o)
     for (size_t i = 0; i < option_count; i++) {
         const struct option_row *row = &option_table[i];
 
-        if (row->type == OPTION_SECRET && option_given(o->store, row))
+        if (option_is_secret(row) && option_given(o->store, row))
             buf_printf(out, "# %s was set; secrets are not written here\n", row->name);
         else if (is_captured(o, row))
             capture_row(out, o, row);

@@ -78,6 +78,10 @@ static bool is_weaker(const struct option_origin *now, const struct option_origi
 static bool adds(const struct option_row *row, const struct option_origin *now,
                  const struct option_origin *before)
 {
+    /* Of other tools' variables one says where profiles go: who is traced by two does not profile for both.
+     */
+    if (row->type == OPTION_URLS && now->source == SOURCE_SHARED)
+        return false;
     return option_repeats(row) && now->source == before->source;
 }
 

@@ -153,6 +153,11 @@ int options_check_table(struct err *e)
     return 0;
 }
 
+static bool takes_same_text(enum option_sense sense)
+{
+    return sense == SENSE_SAME || sense == SENSE_ENABLED || sense == SENSE_TAG_LIST || sense == SENSE_MASK;
+}
+
 bool options_describe(size_t i, struct option_facts *out)
 {
     const struct option_row *row = &option_table[i];
@@ -166,7 +171,7 @@ bool options_describe(size_t i, struct option_facts *out)
         .fallback = row->fallback,
         .sample = row->example,
         .is_switch = row->type == OPTION_SWITCH,
-        .is_secret = row->type == OPTION_SECRET,
+        .is_secret = option_is_secret(row),
         .is_later = row->later != NULL,
         .without_effect = row->no_effect != NULL,
         .command_line_only = row->command_line_only,
@@ -179,7 +184,7 @@ bool options_describe(size_t i, struct option_facts *out)
             out->also[n++] = row->also[j].name;
     n = 0;
     for (size_t j = 0; j < OPTION_ALIASES_MAX && row->variable[j].name; j++)
-        if (row->variable[j].sense != SENSE_OTEL && row->variable[j].sense != SENSE_PREFIX)
+        if (takes_same_text(row->variable[j].sense))
             out->shared[n++] = row->variable[j].name;
     return true;
 }

@@ -11,7 +11,9 @@
 enum option_type {
     OPTION_TEXT,     /* const char *; not empty */
     OPTION_SECRET,   /* const char *; never shown, never on the command line */
+    OPTION_SECRETS,  /* struct option_texts, a line each; may be given several times */
     OPTION_EVENTS,   /* struct option_texts; may be given several times */
+    OPTION_URLS,     /* struct option_texts, divided by blanks; may be given several times */
     OPTION_TAGS,     /* struct option_texts; a list, may be given several times */
     OPTION_SWITCH,   /* bool; --NAME and --no-NAME */
     OPTION_ACTION,   /* bool; --NAME instead of a run, on the command line only */
@@ -26,6 +28,7 @@ enum option_type {
 
 enum option_group {
     GROUP_OUTPUT,
+    GROUP_ACCESS,
     GROUP_LABELS,
     GROUP_SAMPLING,
     GROUP_TARGET,
@@ -40,11 +43,19 @@ enum option_group {
 /* How the text of another name becomes one of the option's own. */
 enum option_sense {
     SENSE_SAME,
-    SENSE_ENABLED,  /* a switch that knows "auto", which is on */
-    SENSE_PREFIX,   /* of file names: the folder they would be in */
-    SENSE_TAG_LIST, /* tags divided by commas or, without any, by blanks */
-    SENSE_MASK,     /* of CPUs, hexadecimal with or without 0x */
-    SENSE_OTEL,     /* OTEL_RESOURCE_ATTRIBUTES: the attribute that is the option */
+    SENSE_ENABLED,      /* a switch that knows "auto", which is on */
+    SENSE_PREFIX,       /* of file names: the folder they would be in */
+    SENSE_TAG_LIST,     /* tags divided by commas or, without any, by blanks */
+    SENSE_MASK,         /* of CPUs, hexadecimal with or without 0x */
+    SENSE_OTEL,         /* OTEL_RESOURCE_ATTRIBUTES: the attribute that is the option */
+    SENSE_DATADOG,      /* an agent's URL */
+    SENSE_PYROSCOPE,    /* a URL, or what is meant for Pyroscope only */
+    SENSE_PARCA,        /* what is meant for Parca only */
+    SENSE_OTLP,         /* the URL of the endpoint itself */
+    SENSE_OTLP_BASE,    /* a URL that the path of the signal is appended to */
+    SENSE_OTLP_HEADERS, /* KEY=VALUE,... */
+    SENSE_LABELS,       /* KEY=VALUE,... as tags */
+    SENSE_SECONDS,      /* "15s", "2m" as a number of seconds */
 };
 
 struct option_alias {
@@ -53,7 +64,7 @@ struct option_alias {
 };
 
 #define OPTION_NAMES_MAX   2
-#define OPTION_ALIASES_MAX 3
+#define OPTION_ALIASES_MAX 4
 
 struct option_row {
     const char *name;     /* the long name; RINGSIDE_ and the name in capitals, _ for -, is its variable */
@@ -80,7 +91,7 @@ struct option_row {
     size_t offset;         /* in struct options; of options without effect none */
 };
 
-#define OPTIONS_MAX 64
+#define OPTIONS_MAX 80
 extern const struct option_row option_table[];
 extern const size_t option_count;
 
@@ -96,7 +107,13 @@ static inline size_t option_index(const struct option_row *row)
 
 static inline bool option_repeats(const struct option_row *row)
 {
-    return row->type == OPTION_EVENTS || row->type == OPTION_TAGS;
+    return row->type == OPTION_EVENTS || row->type == OPTION_TAGS || row->type == OPTION_URLS ||
+           row->type == OPTION_SECRETS;
+}
+
+static inline bool option_is_secret(const struct option_row *row)
+{
+    return row->type == OPTION_SECRET || row->type == OPTION_SECRETS;
 }
 
 static inline bool option_has_bounds(const struct option_row *row)

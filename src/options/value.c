@@ -164,6 +164,38 @@ static int add_tags(struct options *o, const struct option_row *row, const char 
     return 0;
 }
 
+/* "URL URL": no URL has a blank in it. */
+static int add_urls(struct options *o, const struct option_row *row, const char *text, struct err *e)
+{
+    static const char blanks[] = " \t\n";
+
+    if (refuse_empty(row, text + strspn(text, blanks), e) < 0)
+        return -1;
+    while (*(text += strspn(text, blanks))) {
+        size_t n = strcspn(text, blanks);
+
+        if (add_text(o, row, option_take_text(o->store, text, n), e) < 0)
+            return -1;
+        text += n;
+    }
+    return 0;
+}
+
+/* A line each: what a server is told may hold any other character. */
+static int add_lines(struct options *o, const struct option_row *row, const char *text, struct err *e)
+{
+    if (refuse_empty(row, text, e) < 0)
+        return -1;
+    while (*(text += strspn(text, "\r\n"))) {
+        size_t n = strcspn(text, "\r\n");
+
+        if (add_text(o, row, option_take_text(o->store, text, n), e) < 0)
+            return -1;
+        text += n;
+    }
+    return 0;
+}
+
 static int set_level(struct options *o, const struct option_row *row, const char *text, struct err *e)
 {
     int level = log_level_parse(strcasecmp(text, "informational") == 0 ? "info" : text);
@@ -289,6 +321,10 @@ int option_set(struct options *o, const struct option_row *row, const char *text
         return set_cpus(o, row, text, e);
     case OPTION_TAGS:
         return add_tags(o, row, text, e);
+    case OPTION_URLS:
+        return add_urls(o, row, text, e);
+    case OPTION_SECRETS:
+        return add_lines(o, row, text, e);
     case OPTION_EVENTS:
         return refuse_empty(row, text, e) < 0 ? -1 : add_text(o, row, text, e);
     default:

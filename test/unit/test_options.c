@@ -338,11 +338,10 @@ TEST(options__what_is_not_in_this_build_is_refused_unless_it_is_the_default)
 {
     refuse("-p|1", "", "--pid", "not in this build");
     refuse("--timeline|c", "", "--timeline", "not in this build");
-    parse("--timeline=false|--host|localhost|--port=8126|--no-drop-caps|--flush-timeout=5s|c");
-    refuse("c", "RINGSIDE_HOST=other", "variable RINGSIDE_HOST", "not in this build");
-    parse_both("c", "DD_AGENT_HOST=other|DD_TRACE_AGENT_PORT=1");
-    assert_string_equal(options.host, "localhost");
-    assert_int_equal(options.port, 8126);
+    parse("--timeline=false|--remote-symbolization=no|--no-drop-caps|c");
+    refuse("c", "RINGSIDE_TIMELINE=yes", "variable RINGSIDE_TIMELINE", "not in this build");
+    parse_both("c", "DD_PROFILING_TIMELINE_ENABLE=1|DD_PROFILING_INLINED_FUNCTIONS=1");
+    assert_false(options.timeline);
     assert_int_equal(options.notes.count, 2);
 }
 

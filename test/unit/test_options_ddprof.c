@@ -35,11 +35,11 @@ static const struct line flags[] = {
     {"--service_version|1.2", SAME, NULL},
     {"--service-version|1.2", SAME, NULL},
     {"-V|1.2", SAME, NULL},
-    {"--url|http://agent:8126", LATER, NULL},
-    {"-U|unix:///run/apm.sock", LATER, NULL},
-    {"--host|agent", LATER, NULL},
+    {"--url|http://agent:8126", SAME, NULL},
+    {"-U|unix:///run/apm.sock", SAME, NULL},
+    {"--host|agent", SAME, NULL},
     {"-H|localhost", SAME, NULL}, /* the default */
-    {"--port|9000", LATER, NULL},
+    {"--port|9000", SAME, NULL},
     {"-P|8126", SAME, NULL}, /* the default */
     {"--tags|a:1,b:2", SAME, NULL},
     {"-T|a:1,b:2", SAME, NULL},
@@ -95,13 +95,13 @@ static const struct line flags[] = {
     {"--capture-config|/tmp/x.conf", DIFFERS, "the file is INI, which ddprof reads too when it is flat"},
     {"--api_key|0123456789abcdef0123456789abcdef", REFUSED, "every process could read it"},
     {"--api-key|0123456789abcdef0123456789abcdef", REFUSED, "every process could read it"},
-    {"--agentless|true", LATER, NULL},
+    {"--agentless|true", SAME, NULL},
     {"--runtime_id|0a-1b", SAME, NULL},
     {"--cpu_affinity|0xa4", SAME, NULL},
     {"--cpu_affinity|3", DIFFERS, "CPU 3; there it is a mask even without 0x"},
     {"--cpu_affinity|a4", REFUSED, "a mask begins with 0x"},
     {"--cpu-affinity|0xa4", SAME, NULL},
-    {"--do_export|false", NOTHING, "nothing is sent"},
+    {"--do_export|false", SAME, NULL},
     {"--debug_pprof_prefix|/tmp/profile_", DIFFERS, "the folder; names are Ringside's own"},
     {"--worker_period|2", NOTHING, "memory is given back without starting anew"},
     {"--fault_info|false", NOTHING, "the supervisor tells in any case"},
@@ -127,19 +127,19 @@ static const struct line variables[] = {
     {"DD_VERSION=1.2", SAME, NULL},
     {"DD_TAGS=a:1,b:2", SAME, NULL},
     {"DD_TAGS=a:1 b:2", SAME, NULL},
-    {"DD_TRACE_AGENT_URL=http://agent:8126", NOTHING, "later"},
-    {"DD_AGENT_HOST=agent", NOTHING, "later"},
-    {"DD_TRACE_AGENT_HOSTNAME=agent", NOTHING, "later"},
-    {"DD_TRACE_AGENT_PORT=9126", NOTHING, "later"},
-    {"DD_API_KEY=0123456789abcdef0123456789abcdef", NOTHING, "later"},
+    {"DD_TRACE_AGENT_URL=http://agent:8126", SAME, NULL},
+    {"DD_AGENT_HOST=agent", SAME, NULL},
+    {"DD_TRACE_AGENT_HOSTNAME=agent", SAME, NULL},
+    {"DD_TRACE_AGENT_PORT=9126", SAME, NULL},
+    {"DD_API_KEY=0123456789abcdef0123456789abcdef", SAME, NULL},
     {"DD_PROFILING_ENABLED=auto", SAME, NULL},
     {"DD_PROFILING_NATIVE_ENABLED=0", SAME, NULL},
     {"DD_PROFILING_UPLOAD_PERIOD=10", SAME, NULL},
-    {"DD_PROFILING_AGENTLESS=true", NOTHING, "later"},
+    {"DD_PROFILING_AGENTLESS=true", SAME, NULL},
     {"DD_PROFILING_TIMELINE_ENABLE=1", NOTHING, "later"},
     {"DD_PROFILING_TIMELINE_ENABLED=false", SAME, NULL},
     {"DD_PROFILING_PPROF_PREFIX=/tmp/profile_", DIFFERS, "the folder; names are Ringside's own"},
-    {"DD_PROFILING_DO_EXPORT=false", NOTHING, "nothing is sent"},
+    {"DD_PROFILING_DO_EXPORT=false", SAME, NULL},
     {"DD_PROFILING_RUNTIME_ID=0a-1b", SAME, NULL},
     {"DD_PROFILING_INLINED_FUNCTIONS=true", NOTHING, "later"},
     {"DD_PROFILING_NATIVE_EVENTS=sCPU", SAME, NULL},
@@ -268,7 +268,8 @@ TEST(options_ddprof__its_config_files_read)
         0);
     assert_int_equal(options.upload_period_s, 3);
     assert_int_equal(options.events.count, 2);
-    assert_int_equal(options.notes.count, 3);
+    assert_int_equal(options.notes.count, 2);
+    assert_false(options.upload);
     assert_int_equal(parse_config("sample_stack_user=65528\nlog_level=\"notice\"\n"), 0);
     assert_int_equal(options.stack_bytes, 65528);
     assert_int_equal(parse_config("event=[\"sCPU\", \"sPF\"]\ntimeline=false\ntags=\"a:1,b:2\"\n"), 0);
