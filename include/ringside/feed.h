@@ -106,6 +106,8 @@ struct feed_ops {
      */
     void (*keep)(struct feed *f, bool away);
     void (*totals)(struct feed *f, uint32_t event, struct feed_totals *out);
+    /* wait() also returns FEED_READY when fd is readable; -1: none. NULL where it never sleeps. */
+    void (*watch)(struct feed *f, int fd);
     void (*close)(struct feed *f);
 };
 
@@ -158,6 +160,11 @@ static inline void feed_keep(struct feed *f, bool away)
 {
     if (f->ops->keep)
         f->ops->keep(f, away);
+}
+static inline void feed_watch(struct feed *f, int fd)
+{
+    if (f->ops->watch)
+        f->ops->watch(f, fd);
 }
 static inline void feed_close(struct feed *f)
 {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct deliver;
 struct feed;
 struct sink;
 struct stats;
@@ -29,7 +30,8 @@ struct worker_config {
     uint64_t root_clock_ns; /* its process clock when profiling began */
     const uint64_t
         *charged_ns;   /* CPU time wait4 reported for the whole tree; set by the end of the feed, else 0 */
-    struct sink *sink; /* NULL: profiles are counted and dropped */
+    struct sink *sink; /* NULL: no local files */
+    struct deliver *deliver; /* NULL: nothing is sent; the caller flushes it in the end */
     struct stats *stats;
 };
 

@@ -31,6 +31,7 @@
 #define DRAIN_EAGER_NS    (10 * NSEC_PER_MSEC)
 #define DRAIN_SOONEST_NS  (1 * NSEC_PER_MSEC)
 #define RING_PAGES_MIN    32
+#define CONTROLS          3 /* of perf_control, and what feed_watch() named */
 /* For some thousand tasks that end between two looks. */
 #define COUNTS_PAGES      64
 /* So many tasks ended, and none said what it had counted: the ring is dead (counters.c). */
@@ -53,8 +54,9 @@ struct perf_feed {
     int *fds; /* as they came: of each event one for each ring */
     struct stats *stats;
     struct perf_control control;
+    int watched_fd; /* -1: none */
     struct ring *ring;
-    struct pollfd *pollfd; /* rings, then up to two control descriptors */
+    struct pollfd *pollfd; /* rings, then CONTROLS more */
     uint32_t rings, hung_up;
     uint32_t all_rings;           /* with those of counters, which follow the others */
     uint32_t unheard[EVENTS_MAX]; /* tasks that ended since a counter last said something */
@@ -268,12 +270,13 @@ static bool feed_op_next(struct feed *feed, struct feed_record *out)
 static int poll_until(struct perf_feed *f, bool listen_to_rings, uint64_t until_ns)
 {
     struct pollfd *first = listen_to_rings ? f->pollfd : f->pollfd + f->rings;
-    nfds_t n = listen_to_rings ? f->rings + 2 : 2;
+    nfds_t n = listen_to_rings ? f->rings + CONTROLS : CONTROLS;
     uint64_t now = clock_mono_ns();
     struct timespec limit = {0};
 
-    for (int i = 0; i < 2; i++)
-        f->pollfd[f->rings + (uint32_t)i] = (struct pollfd){.fd = f->control.fds[i], .events = POLLIN};
+    for (uint32_t i = 0; i < CONTROLS; i++)
+        f->pollfd[f->rings + i] =
+            (struct pollfd){.fd = i < 2 ? f->control.fds[i] : f->watched_fd, .events = POLLIN};
     if (until_ns > now) {
         limit.tv_sec = (time_t)((until_ns - now) / NSEC_PER_SEC);
         limit.tv_nsec = (long)((until_ns - now) % NSEC_PER_SEC);
@@ -297,6 +300,11 @@ static enum feed_wait control_answer(struct perf_feed *f)
         }
     }
     return FEED_READY;
+}
+
+static bool is_watched_ready(const struct perf_feed *f)
+{
+    return f->pollfd[f->rings + 2].revents != 0;
 }
 
 /* Rings whose event has no task left report a hang-up for ever: they leave the poll set. */
@@ -326,7 +334,7 @@ static enum feed_wait wait_idle(struct perf_feed *f, uint64_t deadline_ns)
         f->woken = batch_begin(f);
         if (f->woken && !rate_is_known(f))
             f->pace_ns = DRAIN_SOONEST_NS; /* nobody knows what comes behind the first */
-        if (f->woken || n == 0)
+        if (f->woken || n == 0 || is_watched_ready(f))
             return FEED_READY;
     }
 }
@@ -346,7 +354,7 @@ static enum feed_wait feed_op_wait(struct feed *feed, uint64_t deadline_ns, bool
         if (poll_until(f, false, MAX_OF(until, 1)) > 0 && control_answer(f) == FEED_STOPPED)
             return FEED_STOPPED;
         stats_add(f->stats, STATS_WAKEUPS, 1);
-        if (batch_begin(f) || (deadline_ns && deadline_ns <= f->looked_ns))
+        if (batch_begin(f) || (deadline_ns && deadline_ns <= f->looked_ns) || is_watched_ready(f))
             return FEED_READY;
     }
     return wait_idle(f, deadline_ns);
@@ -387,6 +395,11 @@ static void feed_op_totals(struct feed *feed, uint32_t event, struct feed_totals
     }
 }
 
+static void feed_op_watch(struct feed *feed, int fd)
+{
+    self(feed)->watched_fd = fd;
+}
+
 static void feed_op_close(struct feed *feed)
 {
     struct perf_feed *f = self(feed);
@@ -410,6 +423,7 @@ static const struct feed_ops ops = {
     .finish = feed_op_finish,
     .keep = feed_op_keep,
     .totals = feed_op_totals,
+    .watch = feed_op_watch,
     .close = feed_op_close,
 };
 
@@ -537,12 +551,13 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
     f->feed.ops = &ops;
     memcpy(&f->armed, armed, perf_armed_bytes(armed));
     f->stats = stats;
+    f->watched_fd = -1;
     f->control = control ? *control : (struct perf_control){.fds = {-1, -1}};
     f->rings = f->all_rings = armed->cpus;
     f->fds = base_alloc(total * sizeof(*f->fds));
     memcpy(f->fds, fds, total * sizeof(*f->fds));
     f->ring = base_calloc(f->rings + armed->counters, sizeof(*f->ring));
-    f->pollfd = base_calloc(f->rings + 2, sizeof(*f->pollfd));
+    f->pollfd = base_calloc(f->rings + CONTROLS, sizeof(*f->pollfd));
     f->heap = base_calloc(f->rings + armed->counters, sizeof(*f->heap));
     fill_info(&f->feed.info, armed);
     if (ids_init(&f->ids, f->fds, armed->events, armed->cpus, e) < 0 || map_rings_that_fit(f, e) < 0 ||

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ringside/deliver.h"
 #include "ringside/pprof.h"
 #include "ringside/profile.h"
 #include "ringside/sink.h"
@@ -456,14 +457,12 @@ static void describe(struct export *x, uint64_t end_wall_ns, uint64_t duration_n
     p->time_wall_ns = end_wall_ns - duration_ns;
 }
 
-static int deliver(struct export *x)
+static int write_file(struct export *x)
 {
     struct sink_profile finished = {.time_wall_ns = x->profile.time_wall_ns, .fill = fill, .ctx = x};
     char path[SINK_PATH_MAX];
     struct err e;
 
-    if (!x->w->config->sink)
-        return 0;
     if (sink_put(x->w->config->sink, &finished, path, &e) < 0) {
         log_error(worker, "profile not written: %s", e.text);
         stats_add(x->w->stats, STATS_PROFILES_FAILED, 1);
@@ -472,6 +471,17 @@ static int deliver(struct export *x)
     log_info(worker, "profile written: %s", path);
     stats_add(x->w->stats, STATS_PROFILES_WRITTEN, 1);
     return 0;
+}
+
+/* Every place gets it, whatever happens at the others. */
+static int hand_out(struct export *x)
+{
+    const struct worker_config *config = x->w->config;
+    int result = config->sink ? write_file(x) : 0;
+
+    if (config->deliver && deliver_profile(config->deliver, &x->profile) < 0)
+        result = -1;
+    return result;
 }
 
 int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns)
@@ -489,7 +499,7 @@ int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns)
     add_comments(w, &x.profile, duration_ns);
     if (w->config->show_samples)
         show_samples(&x.profile);
-    result = deliver(&x);
+    result = hand_out(&x);
     profile_release(&x.profile);
     words_release(&x.distinct);
     free(x.word);

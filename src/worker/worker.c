@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ringside/deliver.h"
 #include "ringside/elfio.h"
 #include "ringside/procfs.h"
 
@@ -229,7 +230,11 @@ int worker_run(const struct worker_config *config, struct feed *feed)
 
     worker_init(w, config, feed);
     period_begin(w, clock_mono_ns());
+    if (config->deliver)
+        feed_watch(feed, deliver_fd(config->deliver));
     do {
+        if (config->deliver)
+            deliver_step(config->deliver);
         period_skip_if_empty(w);
         eager = drain(w);
         account_ended_tasks(w, clock_mono_ns() - TASK_TIMES_FOLLOW_NS);
