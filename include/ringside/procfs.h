@@ -41,6 +41,12 @@ bool procfs_parse_map(char *line, struct procfs_map *out);
 bool procfs_container_id(pid_t pid, char *out, size_t max);
 bool procfs_parse_container_id(const char *cgroup_text, char *out, size_t max);
 
+/*
+ * Inode of a process's cgroup folder as it is seen from here: what tells a container apart whose id does not
+ * show in its own cgroup namespace. 0 in the host's namespace, and where it cannot be found.
+ */
+uint64_t procfs_cgroup_inode(pid_t pid);
+
 /* kernel.perf_event_paranoid, or fallback when it cannot be read. */
 long procfs_perf_paranoid(long fallback);
 

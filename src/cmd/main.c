@@ -58,11 +58,10 @@ static int run(const struct options *o, struct err *e)
         return -1;
     if (!o->command[0])
         return 0;
-    if (o->enable && !o->output)
-        return err_set(
-            e, 0,
-            "where should the profile go? -O FILE.pb.gz for one profile of the run, -O FOLDER/ for "
-            "one per period");
+    if (o->enable && !o->output && !o->targets.count)
+        return err_set(e, 0,
+                       "where should profiles go? -O FILE.pb.gz for one of the run, -O FOLDER/ for one "
+                       "per period, --url to send them");
     if (start_log(o, e) < 0)
         return -1;
     return supervisor_run(o, RINGSIDE_VERSION);

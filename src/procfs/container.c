@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lines.h"
 #include "ringside/base.h"
@@ -139,13 +140,54 @@ bool procfs_parse_container_id(const char *cgroup_text, char *out, size_t max)
     return false;
 }
 
-bool procfs_container_id(pid_t pid, char *out, size_t max)
+static bool read_cgroup(pid_t pid, char *text)
 {
-    FREE_PTR char *text = base_alloc(CGROUP_TEXT_MAX);
     char path[64];
 
     snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
-    if (read_small_file(AT_FDCWD, path, text, CGROUP_TEXT_MAX, NULL) < 0)
+    return read_small_file(AT_FDCWD, path, text, CGROUP_TEXT_MAX, NULL) >= 0;
+}
+
+bool procfs_container_id(pid_t pid, char *out, size_t max)
+{
+    FREE_PTR char *text = base_alloc(CGROUP_TEXT_MAX);
+
+    return read_cgroup(pid, text) && procfs_parse_container_id(text, out, max);
+}
+
+/* include/linux/proc_ns.h, PROC_CGROUP_INIT_INO */
+#define HOST_CGROUP_NAMESPACE 0xEFFFFFFBULL
+
+static bool is_in_host_namespace(pid_t pid)
+{
+    char path[64];
+    struct stat there;
+
+    snprintf(path, sizeof(path), "/proc/%d/ns/cgroup", (int)pid);
+    return stat(path, &there) < 0 || there.st_ino == HOST_CGROUP_NAMESPACE;
+}
+
+/* The folder of the unified hierarchy (v2: "0::PATH"), else that of the memory controller (v1). */
+static bool cgroup_folder(const char *text, char *out, size_t max)
+{
+    const char *memory = strstr(text, ":memory:"),
+               *unified = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+    const char *path = memory ? memory + strlen(":memory:") : unified ? strchr(unified, '/') : NULL;
+    int n;
+
+    if (!path)
         return false;
-    return procfs_parse_container_id(text, out, max);
+    n = snprintf(out, max, "/sys/fs/cgroup%s%.*s", memory ? "/memory" : "", (int)strcspn(path, "\n"), path);
+    return n > 0 && (size_t)n < max;
+}
+
+uint64_t procfs_cgroup_inode(pid_t pid)
+{
+    FREE_PTR char *text = base_alloc(CGROUP_TEXT_MAX);
+    char folder[4096];
+    struct stat there;
+
+    if (is_in_host_namespace(pid) || !read_cgroup(pid, text) || !cgroup_folder(text, folder, sizeof(folder)))
+        return 0;
+    return stat(folder, &there) == 0 ? there.st_ino : 0;
 }

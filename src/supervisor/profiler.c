@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,13 +19,22 @@
 #include <unistd.h>
 
 #include "ringside/base.h"
+#include "ringside/deliver.h"
 #include "ringside/launch.h"
 #include "ringside/options.h"
+#include "ringside/procfs.h"
 #include "ringside/sink.h"
 #include "ringside/stats.h"
+#include "ringside/target.h"
 #include "ringside/worker.h"
 
+#include "targets.h"
+
+/* What may wait where no disk takes it. */
+#define MEMORY_SPOOL_BYTES (16U << 20)
+
 struct profiler {
+    const struct run *run;
     const struct options *options;
     char *service;
     int socket, signal_fd;
@@ -154,15 +164,96 @@ static struct feed *open_feed(struct profiler *p, struct stats *stats, struct er
     return perf_feed_new(&p->hello.armed, p->fds, &control, stats, e);
 }
 
-/* The feed is there, so nothing is missed any more. */
-static int run_worker(struct profiler *p, const char *version, struct stats *stats, struct feed *feed,
-                      struct err *e)
+/* ---- where profiles go ---- */
+
+struct outputs {
+    struct sink *sink;
+    struct deliver *deliver;
+    struct target_identity who;
+    char host[256], container[80], entity[100];
+};
+
+static void identify(const struct profiler *p, const struct feed *feed, struct outputs *out)
 {
     const struct options *o = p->options;
+    uint64_t inode;
+
+    if (gethostname(out->host, sizeof(out->host) - 1) < 0 || !out->host[0])
+        snprintf(out->host, sizeof(out->host), "unknown");
+    if (procfs_container_id(p->hello.pid, out->container, sizeof(out->container)))
+        snprintf(out->entity, sizeof(out->entity), "ci-%s", out->container);
+    else if ((inode = procfs_cgroup_inode(p->hello.pid)) != 0)
+        snprintf(out->entity, sizeof(out->entity), "in-%llu", (unsigned long long)inode);
+    out->who = (struct target_identity){
+        .service = p->service,
+        .environment = o->environment,
+        .service_version = o->service_version,
+        .tags = o->tags.at,
+        .tag_count = o->tags.count,
+        .runtime_id = o->runtime_id,
+        .host = out->host,
+        .container_id = out->container[0] ? out->container : NULL,
+        .entity_id = out->entity[0] ? out->entity : NULL,
+        .external_env = getenv("DD_EXTERNAL_ENV"),
+        .git_repository = o->git_repository_url,
+        .git_commit = o->git_commit_sha,
+        .profiler_version = p->run->version,
+        .pid = (uint32_t)p->hello.pid,
+        .kernel = feed->info.event[0].kernel,
+        .cpus = feed->info.cpus,
+    };
+}
+
+/* Without, profiles are still written where that was asked for. */
+static void open_deliver(struct profiler *p, const struct feed *feed, struct stats *stats,
+                         struct outputs *out)
+{
+    const struct options *o = p->options;
+    char agent[64];
+    FREE_PTR char *spool = targets_spool_folder(o);
+    struct deliver_config config = {
+        .target = p->run->targets->at,
+        .targets = p->run->targets->count,
+        .who = &out->who,
+        .spool_folder = spool,
+        .spool_bytes_max = (uint64_t)o->spool_mb << 20,
+        .spool_age_max_ns = o->spool_hours * 3600 * NSEC_PER_SEC,
+        .memory_bytes_max = MEMORY_SPOOL_BYTES,
+        .agent = agent,
+        .stats = stats,
+    };
+    struct err e;
+
+    if (!config.targets)
+        return;
+    snprintf(agent, sizeof(agent), "ringside/%s", p->run->version);
+    identify(p, feed, out);
+    out->deliver = deliver_open(&config, &e);
+    if (!out->deliver)
+        log_error(supervisor, "no profiles are sent: %s", e.text);
+}
+
+static int open_outputs(struct profiler *p, const struct feed *feed, struct stats *stats, struct outputs *out,
+                        struct err *e)
+{
     struct sink_naming naming = {.service = p->service, .pid = (uint32_t)p->hello.pid};
+
+    if (p->options->output && !(out->sink = sink_open(p->options->output, &naming, e)))
+        return -1;
+    open_deliver(p, feed, stats, out);
+    return 0;
+}
+
+/* ---- the worker ---- */
+
+/* The feed is there, so nothing is missed any more. */
+static int run_worker(struct profiler *p, struct stats *stats, struct feed *feed, struct err *e)
+{
+    const struct options *o = p->options;
+    struct outputs out = {0};
     struct worker_config config = {
         .service = p->service,
-        .version = version,
+        .version = p->run->version,
         .environment = o->environment,
         .service_version = o->service_version,
         .runtime_id = o->runtime_id,
@@ -180,18 +271,22 @@ static int run_worker(struct profiler *p, const char *version, struct stats *sta
     /* The command need not wait for the rest. */
     if (launch_say(p->socket, LAUNCH_READY) < 0)
         log_debug(supervisor, "the command did not wait for us");
-    config.sink = sink_open(o->output, &naming, e);
-    if (!config.sink)
+    if (open_outputs(p, feed, stats, &out, e) < 0)
         return -1;
-    config.period_s = sink_is_folder(config.sink) ? o->upload_period_s : 0;
+    config.sink = out.sink;
+    config.deliver = out.deliver;
+    config.period_s = out.sink && !sink_is_folder(out.sink) ? 0 : o->upload_period_s;
     if (chdir("/") < 0)
         log_debug(supervisor, "chdir /: %s", strerror(errno));
     result = worker_run(&config, feed);
-    sink_close(config.sink);
+    if (out.deliver)
+        deliver_flush(out.deliver, o->flush_timeout_ms);
+    deliver_close(out.deliver);
+    sink_close(out.sink);
     return result;
 }
 
-static int profile(struct profiler *p, const char *version, struct err *e)
+static int profile(struct profiler *p, struct err *e)
 {
     struct stats *stats;
     struct feed *feed;
@@ -203,7 +298,7 @@ static int profile(struct profiler *p, const char *version, struct err *e)
         return result;
     stats = stats_new();
     feed = open_feed(p, stats, e);
-    result = feed ? run_worker(p, version, stats, feed, e) : -1;
+    result = feed ? run_worker(p, stats, feed, e) : -1;
     feed_close(feed);
     if (p->hello.armed.probes)
         perf_remove_probes(perf_this_machine(), p->hello.pid, true);
@@ -211,17 +306,18 @@ static int profile(struct profiler *p, const char *version, struct err *e)
     return result;
 }
 
-int profiler_main(const struct options *options, const char *version, int socket)
+int profiler_main(const struct run *run, int socket)
 {
     struct profiler *p = base_calloc(1, sizeof(*p));
     struct err e = {0};
     int result;
 
-    p->options = options;
+    p->run = run;
+    p->options = run->options;
     p->socket = socket;
     hide_command(p);
     leave_targets_world(p);
-    result = profile(p, version, &e);
+    result = profile(p, &e);
     if (result < 0 && e.text[0])
         log_error(supervisor, "no profile: %s", e.text);
     launch_say(p->socket, LAUNCH_DONE);

@@ -10,6 +10,7 @@
 #include "ringside/perf.h"
 
 struct options;
+struct target_list;
 
 /* Data of LAUNCH_RINGS. */
 struct hello {
@@ -28,10 +29,17 @@ static inline uint32_t hello_fds(const struct hello *h)
     return perf_armed_fds(&h->armed);
 }
 
+/* What a run is to do; of the process that was forked. */
+struct run {
+    const struct options *options;
+    const char *version; /* of Ringside */
+    const struct target_list *targets;
+};
+
 /*
  * Life of the profiler process from just after its fork to its exit status. socket: its end of the hand-over,
  * owned.
  */
-int profiler_main(const struct options *options, const char *version, int socket);
+int profiler_main(const struct run *run, int socket);
 
 #endif

@@ -21,8 +21,9 @@
 #include "ringside/sink.h"
 
 #include "profiler.h"
+#include "targets.h"
 
-/* Longest time the parent shape waits for the last profile to be written. */
+/* Longest time the parent shape waits for the last profile to be written, sending not counted. */
 #define PROFILE_TIMEOUT_MS 60000
 
 /* The profiler seen from this side: the socket to it, and the go-between of its fork until it is settled. */
@@ -116,7 +117,7 @@ static int exit_status_of(int wait_status)
 }
 
 /* The profiler says so when the profile is on disk. */
-static void await_profile(int socket, uint64_t command_cpu_ns)
+static void await_profile(int socket, uint64_t command_cpu_ns, uint32_t flush_timeout_ms)
 {
     struct launch_outgoing finish = {
         .kind = LAUNCH_FINISH, .data = &command_cpu_ns, .bytes = sizeof(command_cpu_ns)};
@@ -127,7 +128,7 @@ static void await_profile(int socket, uint64_t command_cpu_ns)
     launch_send(socket, &finish, NULL);
     /* LAUNCH_READY still lies there. */
     do {
-        got = launch_receive(socket, &m, PROFILE_TIMEOUT_MS, &e);
+        got = launch_receive(socket, &m, (int)(PROFILE_TIMEOUT_MS + flush_timeout_ms), &e);
     } while (got > 0 && m.kind != LAUNCH_DONE);
     if (got == 0)
         log_error(supervisor, "no profile: the profiler ended before its time");
@@ -158,15 +159,14 @@ static int run_as_parent(const struct options *o, struct other_side *other)
         return become_command(o, other);
     }
     status = launch_parent_wait(&parent, child, &cpu_ns);
-    await_profile(other->socket, cpu_ns);
+    await_profile(other->socket, cpu_ns, o->flush_timeout_ms);
     return exit_status_of(status);
 }
 
 /* ---- both ---- */
 
 /* Leaves the profiler waiting at the other end of the socket; -1 with *e when there is none. */
-static int start_profiler(const struct options *o, const char *version, struct other_side *other,
-                          struct err *e)
+static int start_profiler(const struct run *run, struct other_side *other, struct err *e)
 {
     int pair[2];
     int who;
@@ -176,7 +176,7 @@ static int start_profiler(const struct options *o, const char *version, struct o
     who = launch_fork_detached(&other->detached, e);
     if (who == 1) {
         close(pair[0]);
-        exit(profiler_main(o, version, pair[1]));
+        exit(profiler_main(run, pair[1]));
     }
     close(pair[1]);
     if (who < 0) {
@@ -205,22 +205,40 @@ void supervisor_list_events(FILE *to)
     perf_list_events(perf_this_machine(), to);
 }
 
-int supervisor_run(const struct options *o, const char *version)
+static int run_profiled(const struct run *run, bool parent)
 {
     struct other_side other = {.socket = -1};
-    bool parent;
     struct err e;
 
-    if (!o->enable)
-        return become_command(o, &other);
-    parent = o->wait_set ? o->wait : !sink_path_is_folder(o->output);
-    if (check_output(o, &e) < 0) {
-        log_error(supervisor, "%s%s", e.text, parent ? "" : "; the command runs without a profile");
-        return parent ? EXIT_USAGE : become_command(o, &other);
-    }
-    if (start_profiler(o, version, &other, &e) < 0) {
+    if (start_profiler(run, &other, &e) < 0) {
         log_error(supervisor, "profiling is off: %s", e.text);
-        return become_command(o, &other);
+        return become_command(run->options, &other);
     }
-    return parent ? run_as_parent(o, &other) : become_command(o, &other);
+    return parent ? run_as_parent(run->options, &other) : become_command(run->options, &other);
+}
+
+int supervisor_run(const struct options *o, const char *version)
+{
+    struct other_side nobody = {.socket = -1};
+    struct target_list targets;
+    struct run run = {.options = o, .version = version, .targets = &targets};
+    bool parent;
+    struct err e;
+    int status;
+
+    if (!o->enable)
+        return become_command(o, &nobody);
+    if (targets_make(o, &targets, &e) < 0) {
+        log_error(supervisor, "%s", e.text);
+        return EXIT_USAGE;
+    }
+    parent = o->wait_set ? o->wait : o->output && !sink_path_is_folder(o->output);
+    if (o->output && check_output(o, &e) < 0) {
+        log_error(supervisor, "%s%s", e.text, parent ? "" : "; the command runs without a profile");
+        status = parent ? EXIT_USAGE : become_command(o, &nobody);
+    } else {
+        status = run_profiled(&run, parent);
+    }
+    targets_release(&targets);
+    return status;
 }

@@ -1,0 +1,248 @@
+/*
+ * targets.c - see targets.h
+ *
+ * Credentials are for one server. Where there are several, each that is given must say which it is for: a
+ * token for one must never reach another.
+ */
+#include "targets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+#include "ringside/options.h"
+#include "ringside/target.h"
+
+#define TOKEN_MAX 8192
+
+/* One target in the making. */
+struct making {
+    const struct options *o;
+    const char *kind;
+    struct target_config config;
+    const char *header[OPTION_HEADERS_MAX];
+    char token[TOKEN_MAX];
+    char *paths[3];
+};
+
+/* ---- what is meant for this one ---- */
+
+/* Without the kind in front of it; NULL when it is meant for another. */
+static int meant_for(struct making *m, const char *option, const char *text, const char **out, struct err *e)
+{
+    size_t prefix = text ? target_kind_prefix(text) : 0;
+
+    *out = NULL;
+    if (!text)
+        return 0;
+    if (!prefix && m->o->targets.count > 1)
+        return err_set(e, 0, "which of the %u servers is --%s for? Put the kind in front of it: %s+...",
+                       m->o->targets.count, option, m->kind);
+    if (!prefix || (strlen(m->kind) == prefix - 1 && strncmp(text, m->kind, prefix - 1) == 0))
+        *out = text + prefix;
+    return 0;
+}
+
+static int read_token(struct making *m, const char *path, struct err *e)
+{
+    long n = read_small_file(AT_FDCWD, path, m->token, sizeof(m->token), e);
+
+    if (n < 0)
+        return err_wrap(e, "option --bearer-token-file");
+    while (n > 0 && strchr(" \t\r\n", m->token[n - 1]))
+        m->token[--n] = '\0';
+    if (n == 0)
+        return err_set(e, 0, "option --bearer-token-file: there is nothing in %s", path);
+    m->config.bearer_token = m->token;
+    return 0;
+}
+
+static int take_credentials(struct making *m, struct err *e)
+{
+    const struct options *o = m->o;
+    const char *path, *header;
+
+    if (meant_for(m, "user", o->user, &m->config.user, e) < 0 ||
+        meant_for(m, "password", o->password, &m->config.password, e) < 0 ||
+        meant_for(m, "tenant", o->tenant, &m->config.tenant, e) < 0 ||
+        meant_for(m, "bearer-token", o->bearer_token, &m->config.bearer_token, e) < 0 ||
+        meant_for(m, "bearer-token-file", o->bearer_token_file, &path, e) < 0)
+        return -1;
+    if (path && read_token(m, path, e) < 0)
+        return -1;
+    for (uint32_t i = 0; i < o->headers.count; i++) {
+        if (meant_for(m, "header", o->headers.at[i], &header, e) < 0)
+            return -1;
+        if (!header)
+            continue;
+        if (m->config.header_count == ARRAY_LEN(m->header))
+            return err_set(e, 0, "more than %zu headers for one server", ARRAY_LEN(m->header));
+        m->header[m->config.header_count++] = header;
+    }
+    m->config.headers = m->header;
+    return 0;
+}
+
+/* The profiler leaves the folder it was started in. */
+static int absolute(const char *option, const char *given, const char **out, char **own, struct err *e)
+{
+    if (!given)
+        return 0;
+    *own = realpath(given, NULL);
+    if (!*own || access(*own, R_OK) < 0)
+        return err_set(e, errno, "option --%s: %s", option, given);
+    *out = *own;
+    return 0;
+}
+
+static int take_files(struct making *m, struct err *e)
+{
+    const struct options *o = m->o;
+
+    if (absolute("ca-file", o->ca_file, &m->config.ca_file, &m->paths[0], e) < 0 ||
+        absolute("client-cert", o->client_cert, &m->config.cert_file, &m->paths[1], e) < 0 ||
+        absolute("client-key", o->client_key, &m->config.key_file, &m->paths[2], e) < 0)
+        return -1;
+    return 0;
+}
+
+/* ---- all of them ---- */
+
+/* The kind of a URL that has none in front shows only in the target made of it. */
+static int find_kind(struct making *m, struct err *e)
+{
+    struct target *plain = target_new(&m->config, e);
+
+    if (!plain)
+        return -1;
+    m->kind = target_kind(plain);
+    target_free(plain);
+    return 0;
+}
+
+static struct target *make(const struct options *o, const char *url, struct err *e)
+{
+    struct making *m = base_calloc(1, sizeof(*m));
+    struct target *t = NULL;
+
+    m->o = o;
+    m->config = (struct target_config){
+        .url = url,
+        .api_key = o->api_key,
+        .agentless = o->agentless,
+        .no_proxy = !o->proxy,
+        .timeout_ms = o->upload_timeout_ms,
+    };
+    if (find_kind(m, e) == 0 && take_credentials(m, e) == 0 && take_files(m, e) == 0)
+        t = target_new(&m->config, e);
+    for (size_t i = 0; i < ARRAY_LEN(m->paths); i++)
+        free(m->paths[i]);
+    explicit_bzero(m->token, sizeof(m->token));
+    free(m);
+    return t;
+}
+
+static const char *origin(const struct options *o, uint32_t i, char *out, size_t bytes)
+{
+    if (o->targets.at == o->urls.at)
+        return options_origin(o, "url", i, out, bytes);
+    return options_origin(o, o->agentless ? "agentless" : "host", 0, out, bytes);
+}
+
+/* Where the same profile would go twice. */
+static const struct target *same_place(const struct target_list *list, const struct target *t)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        if (strcmp(target_key(list->at[i]), target_key(t)) == 0)
+            return list->at[i];
+    return NULL;
+}
+
+static int add_target(const struct options *o, uint32_t i, struct target_list *out, struct err *e)
+{
+    struct target *t = make(o, o->targets.at[i], e);
+    char from[300];
+
+    if (!t)
+        return err_wrap(e, "%s", origin(o, i, from, sizeof(from)));
+    if (same_place(out, t)) {
+        log_warn(supervisor, "%s is there twice", target_name(t));
+        target_free(t);
+        return 0;
+    }
+    out->at[out->count++] = t;
+    return 0;
+}
+
+int targets_make(const struct options *o, struct target_list *out, struct err *e)
+{
+    *out = (struct target_list){0};
+    if (o->targets.count > TARGETS_MAX)
+        return err_set(e, 0, "more than %d servers", TARGETS_MAX);
+    for (uint32_t i = 0; i < o->targets.count; i++) {
+        if (add_target(o, i, out, e) == 0)
+            continue;
+        /* A variable that is set for somebody else; the profiles have a place to go. */
+        if (o->targets_shared && o->output) {
+            log_warn(supervisor, "%s; left out", e->text);
+            continue;
+        }
+        targets_release(out);
+        return -1;
+    }
+    return 0;
+}
+
+void targets_release(struct target_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        target_free(list->at[i]);
+    list->count = 0;
+}
+
+/* ---- the spool ---- */
+
+static char *join_path(const char *folder, const char *rest)
+{
+    struct buf path;
+    char *out;
+
+    buf_init(&path, PATH_MAX);
+    out =
+        buf_add_text(&path, folder) && buf_add_text(&path, rest) && buf_add(&path, "", 1) ? path.data : NULL;
+    if (!out)
+        buf_release(&path);
+    return out;
+}
+
+/* XDG Base Directory Specification: state that outlives a run, and relative paths count for nothing. */
+static char *usual_spool(void)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+    if (geteuid() == 0)
+        return base_strdup("/var/lib/ringside/spool");
+    if (state && state[0] == '/')
+        return join_path(state, "/ringside/spool");
+    return home && home[0] == '/' ? join_path(home, "/.local/state/ringside/spool") : NULL;
+}
+
+char *targets_spool_folder(const struct options *o)
+{
+    char here[PATH_MAX], *folder, *path;
+
+    if (!o->spool)
+        return usual_spool();
+    if (strcmp(o->spool, "memory") == 0)
+        return NULL;
+    if (o->spool[0] == '/' || !getcwd(here, sizeof(here)))
+        return base_strdup(o->spool);
+    folder = join_path(here, "/");
+    path = folder ? join_path(folder, o->spool) : NULL;
+    free(folder);
+    return path;
+}
