@@ -117,7 +117,9 @@ enum target_verdict target_judge(const struct target *t, const struct http_reply
     }
     if (t->backend->judge)
         return t->backend->judge(t, reply, words);
-    target_words(reply, words);
+    if (target_judge_status(reply->status) !=
+        TARGET_DELIVERED) /* what a server says to that is of no interest */
+        target_words(reply, words);
     return target_judge_status(reply->status);
 }
 
