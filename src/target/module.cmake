@@ -26,4 +26,4 @@ function(ringside_target_schemas)
   target_include_directories(target_wire SYSTEM PUBLIC ${generated})
 endfunction()
 
-ringside_target_schemas(pyroscope_push)
+ringside_target_schemas(pyroscope_push otlp_common otlp_resource otlp_profiles otlp_profiles_service otlp_status)
