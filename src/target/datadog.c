@@ -12,10 +12,12 @@
 #include "ringside/profile.h"
 
 #include "backend.h"
+#include "url.h"
 
 #define AGENT_PATH      "/profiling/v1/input"
 #define INTAKE_PATH     "/api/v2/profile"
 #define INTAKE_PATH_OLD "/v1/input"
+#define ID_MAX          128 /* of a container's id */
 #define KEY_BYTES       32
 #define EVENT_BYTES_MAX (128U << 10)
 #define BODY_BYTES_MAX  (DATADOG_PPROF_MAX + EVENT_BYTES_MAX + 4096)
@@ -78,8 +80,8 @@ static int datadog_prepare(struct target *t, const struct target_config *config,
 
 /* ---- the request ---- */
 
-/* What would break the headers is left out: none of these is needed. */
-static void add_header(struct buf *b, const char *name, const char *before, const char *value)
+/* What would break the headers, or is no such thing, is left out: none of these is needed. */
+static void add_header(struct buf *b, const char *name, const char *value)
 {
     size_t n = value ? strlen(value) : 0;
 
@@ -88,21 +90,41 @@ static void add_header(struct buf *b, const char *name, const char *before, cons
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)value[i] < ' ' || (unsigned char)value[i] >= 0x7f)
             return;
-    buf_printf(b, "%s: %s%s\n", name, before, value);
+    buf_printf(b, "%s: %s\n", name, value);
+}
+
+static bool is_id(const char *text)
+{
+    size_t n = text ? strlen(text) : 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!url_is_unreserved(text[i]))
+            return false;
+    return n > 0 && n <= ID_MAX;
+}
+
+/* The target's container and not ours: it is the target that is shown. */
+static void add_container(struct buf *b, const struct target_identity *who)
+{
+    char entity[ID_MAX + 4];
+
+    if (is_id(who->container_id))
+        add_header(b, "Datadog-Container-ID", who->container_id);
+    if (is_id(who->entity_id)) {
+        add_header(b, "Datadog-Entity-ID", who->entity_id);
+    } else if (is_id(who->container_id)) {
+        snprintf(entity, sizeof(entity), "ci-%s", who->container_id);
+        add_header(b, "Datadog-Entity-ID", entity);
+    }
 }
 
 static void add_headers(struct buf *b, const struct target_identity *who, const char *boundary)
 {
     buf_printf(b, "Content-Type: multipart/form-data; boundary=%s\n", boundary);
-    add_header(b, "DD-EVP-ORIGIN", "", "ringside");
-    add_header(b, "DD-EVP-ORIGIN-VERSION", "", who->profiler_version);
-    /* The target's container and not ours: it is the target that is shown. */
-    add_header(b, "Datadog-Container-ID", "", who->container_id);
-    if (who->entity_id)
-        add_header(b, "Datadog-Entity-ID", "", who->entity_id);
-    else
-        add_header(b, "Datadog-Entity-ID", "ci-", who->container_id);
-    add_header(b, "Datadog-External-Env", "", who->external_env);
+    add_header(b, "DD-EVP-ORIGIN", "ringside");
+    add_header(b, "DD-EVP-ORIGIN-VERSION", who->profiler_version);
+    add_container(b, who);
+    add_header(b, "Datadog-External-Env", who->external_env);
     buf_add(b, "", 1);
 }
 
