@@ -13,7 +13,7 @@
 bool json_add_text(struct buf *b, const char *text)
 {
     char clean[JSON_TEXT_MAX + 1];
-    size_t n = strnlen(text, JSON_TEXT_MAX);
+    size_t n = MIN_OF(strlen(text), (size_t)JSON_TEXT_MAX);
 
     while (n && text[n] && ((unsigned char)text[n] & 0xc0) == 0x80)
         n--; /* no piece of a character at the end (RFC 3629) */

@@ -93,7 +93,7 @@ static void add_value(struct buf *b, const char *value)
 
     if (!value || !value[0])
         value = "none";
-    n = strnlen(value, VALUE_MAX);
+    n = MIN_OF(strlen(value), (size_t)VALUE_MAX);
     while (n && value[n] && ((unsigned char)value[n] & 0xc0) == 0x80)
         n--; /* no piece of a character at the end (RFC 3629) */
     memcpy(clean, value, n);

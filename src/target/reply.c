@@ -109,6 +109,8 @@ enum target_verdict target_judge_status(int status)
 enum target_verdict target_judge(const struct target *t, const struct http_reply *reply,
                                  char words[TARGET_WORDS_MAX])
 {
+    enum target_verdict verdict = target_judge_status(reply->status);
+
     words[0] = '\0';
     if (reply->status == 0) {
         snprintf(words, TARGET_WORDS_MAX, "%s", reply->error ? reply->error : "");
@@ -116,11 +118,12 @@ enum target_verdict target_judge(const struct target *t, const struct http_reply
         return TARGET_RETRY;
     }
     if (t->backend->judge)
-        return t->backend->judge(t, reply, words);
-    if (target_judge_status(reply->status) !=
-        TARGET_DELIVERED) /* what a server says to that is of no interest */
+        verdict = t->backend->judge(t, reply, words);
+    else
         target_words(reply, words);
-    return target_judge_status(reply->status);
+    if (verdict == TARGET_DELIVERED) /* what a server says to that is of no interest */
+        words[0] = '\0';
+    return verdict;
 }
 
 /* ---- the profile as a file ---- */

@@ -335,6 +335,17 @@ TEST(target__words_are_what_a_person_can_read)
     }
 }
 
+TEST(target__a_delivery_needs_no_words)
+{
+    static const char *const urls[] = {"http://h", "pyroscope+http://h", "parca+http://h", "put+http://h/x"};
+    char words[TARGET_WORDS_MAX];
+
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+        assert_int_equal(judge(urls[i], 200, "{}", words), TARGET_DELIVERED);
+        assert_string_equal(words, "");
+    }
+}
+
 TEST(target__words_are_cut_to_what_fits)
 {
     char words[TARGET_WORDS_MAX], body[2000];
