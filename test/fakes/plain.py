@@ -46,5 +46,5 @@ class PlainFake(Fake):
         findings.need(not any(part in (".", "..") for part in parts), 400, f"path {request.path!r} climbs")
         findings.need(not re.search("%2e|%2f|%00", request.path, re.IGNORECASE), 400, f"path {request.path!r} hides a separator")
         findings.need(re.search("%(?![0-9A-Fa-f]{2})", request.path) is None, 400, f"path {request.path!r}: a % without digits")
-        template = re.search(r"[{}]|%7b|%7d", request.target, re.IGNORECASE)
+        template = re.search(r"[{}]|%7b(service|env|version|host|pid|time|number|run|runtime_id)%7d", request.target, re.IGNORECASE)
         findings.need(template is None, 400, f"path {request.target!r}: the template is not filled in")

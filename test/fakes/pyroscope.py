@@ -260,9 +260,17 @@ class PyroscopeFake(Fake):
         count = len(profile.raw_samples)
         findings.need(count <= SAMPLES_MAX, status, f"{count} samples, of at most {SAMPLES_MAX}")
         findings.need(count > 0, status, "no samples: nothing is stored")
+        self._check_moment(upload, findings, status)
         self._check_names(profile, labels, findings, status)
         self._check_samples(profile, labels, findings, status)
         return upload
+
+    def _check_moment(self, upload, findings, status):
+        """Profiles of one series in one millisecond are taken for copies, of which one is shown."""
+        moment = (tuple(sorted(upload.tags.items())), upload.time_ns // 10**6)
+        types = tuple(name for name, _ in upload.profile.sample_types)
+        same = self.ledger.same_as_before(moment + types, repr(upload.identity).encode("utf-8"))
+        findings.need(same, status, "another profile of this series begins in the same millisecond")
 
     @staticmethod
     def _check_names(profile, labels, findings, status):

@@ -251,6 +251,7 @@ class PyroscopePush(Rules, AnyProfile):
         self.assertEqual(seen.uploads[0].identity, (request.identity, request.profile.time[0]))
         self.accepted(request)
         bare = good.Push()
+        bare.profile = good.profile(ago_s=20)
         bare.compress = bytes
         self.accepted(bare)
 
@@ -288,6 +289,14 @@ class PyroscopePush(Rules, AnyProfile):
             self.refused(400, "label", add("labels", [(name, value)]))
         self.refused(400, "occurs twice", add("labels", [("service_name", "y")]))
         self.refused(400, "31 labels", add("labels", [(f"l{at}", "x") for at in range(28)]))
+
+    def test_two_profiles_in_one_millisecond(self):
+        request = good.Push()
+        self.accepted(request)
+        self.refused(400, "same millisecond", put("profile", request.profile))
+        other = good.Push()
+        other.profile, other.labels = request.profile, other.labels + [("host", "h2")]
+        self.accepted(other)
 
     def test_ids(self):
         self.refused(400, "no UUID", put("identity", "1"))
