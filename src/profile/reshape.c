@@ -20,6 +20,7 @@ struct reshaper {
         *frame;           /* id in `in` -> id in out; 0: not copied so far */
     uint32_t *label_set;  /* index in `in` -> LABELS_UNKNOWN, LABELS_NONE, or index in out + LABELS_FIRST */
     uint32_t *depth;      /* of each frame of in; NULL: no limit */
+    uint32_t *stem;       /* of each: itself, or of a deep one the caller that is still below the limit */
     uint32_t *path;       /* frames on the way to one that is copied */
     uint32_t path_cap;    /* of path */
     uint32_t deep;        /* location of PROFILE_TOO_DEEP; 0: not needed so far */
@@ -27,6 +28,11 @@ struct reshaper {
     struct map64 sets;    /* hash of a label set -> its index in out */
     struct map64 sample;  /* (frame, label set) of out -> index of the sample */
 };
+
+static uint32_t *new_ids(uint32_t count)
+{
+    return base_calloc((size_t)count + 1, sizeof(uint32_t));
+}
 
 /* ---- texts ---- */
 
@@ -144,9 +150,14 @@ static void measure_depths(struct reshaper *r)
 {
     if (!r->how->frames_max)
         return;
-    r->depth = base_calloc((size_t)r->in->frame_count + 1, sizeof(*r->depth));
-    for (uint32_t i = 0; i < r->in->frame_count; i++)
-        r->depth[i + 1] = r->depth[r->in->frame[i].caller] + 1;
+    r->depth = new_ids(r->in->frame_count);
+    r->stem = new_ids(r->in->frame_count);
+    for (uint32_t id = 1; id <= r->in->frame_count; id++) {
+        uint32_t caller = r->in->frame[id - 1].caller;
+
+        r->depth[id] = r->depth[caller] + 1;
+        r->stem[id] = r->depth[id] < r->how->frames_max ? id : r->stem[caller];
+    }
 }
 
 static uint32_t copy_frame(struct reshaper *r, uint32_t id)
@@ -156,9 +167,7 @@ static uint32_t copy_frame(struct reshaper *r, uint32_t id)
 
     if (!r->depth || r->depth[id] <= r->how->frames_max)
         return copy_whole_frame(r, id);
-    while (r->depth[id] >= r->how->frames_max)
-        id = r->in->frame[id - 1].caller;
-    below = id ? copy_whole_frame(r, id) : 0;
+    below = r->stem[id] ? copy_whole_frame(r, r->stem[id]) : 0;
     known = map64_find(&r->deep_of, below);
     if (known)
         return (uint32_t)*known;
@@ -321,11 +330,6 @@ static void copy_samples(struct reshaper *r)
         copy_sample(r, &r->in->sample[from + i]);
 }
 
-static uint32_t *new_ids(uint32_t count)
-{
-    return base_calloc((size_t)count + 1, sizeof(uint32_t));
-}
-
 static void reshaper_init(struct reshaper *r)
 {
     r->string = new_ids(r->in->strings.count);
@@ -348,6 +352,7 @@ static void reshaper_release(struct reshaper *r)
     free(r->frame);
     free(r->label_set);
     free(r->depth);
+    free(r->stem);
     free(r->path);
     map64_release(&r->deep_of);
     map64_release(&r->sets);

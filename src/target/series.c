@@ -63,14 +63,17 @@ static bool has_name(const struct series *s, const char *name)
     return false;
 }
 
-/* At most SERIES_VALUE_MAX bytes of valid UTF-8; the caller's to free. */
+/* At most SERIES_VALUE_MAX bytes of valid UTF-8 without blanks around it; the caller's to free. */
 static char *clean_value(const char *value)
 {
-    size_t n = strnlen(value, SERIES_VALUE_MAX);
-    char *copy = base_strdup(value);
+    char *copy = base_strdup(value + strspn(value, " ")); /* servers trim it, too */
+    size_t n;
 
     utf8_clean(copy);
+    n = strnlen(copy, SERIES_VALUE_MAX);
     while (n && ((unsigned char)copy[n] & 0xc0) == 0x80) /* not through the middle of a character */
+        n--;
+    while (n && copy[n - 1] == ' ')
         n--;
     copy[n] = '\0';
     return copy;
@@ -78,9 +81,16 @@ static char *clean_value(const char *value)
 
 static bool add_named(struct series *s, const char *name, const char *value)
 {
-    if (!value || !value[0] || !name[0] || has_name(s, name) || s->labels == SERIES_LABELS_MAX)
+    char *clean;
+
+    if (!value || !name[0] || has_name(s, name) || s->labels == SERIES_LABELS_MAX)
         return false;
-    s->label[s->labels++] = (struct series_label){base_strdup(name), clean_value(value)};
+    clean = clean_value(value);
+    if (!clean[0]) {
+        free(clean);
+        return false;
+    }
+    s->label[s->labels++] = (struct series_label){base_strdup(name), clean};
     return true;
 }
 

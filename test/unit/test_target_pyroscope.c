@@ -525,7 +525,7 @@ static void assert_parameter(const char *path, const char *name, const char *val
 
 TEST(target_pyroscope__ingest_is_the_bare_profile_and_a_name)
 {
-    const char *tags[] = {"team:a,b}c", "x:y=z {"};
+    const char *tags[] = {"team: a,b}c ", "x:y=z {", "blank:  "};
     struct target_identity who = world_identity;
     struct catcher c = {0};
     struct profile p;
@@ -533,7 +533,7 @@ TEST(target_pyroscope__ingest_is_the_bare_profile_and_a_name)
 
     who.environment = "prod";
     who.tags = tags;
-    who.tag_count = 2;
+    who.tag_count = ARRAY_LEN(tags);
     world_begin(&p, true);
     world_fill(&p, 10);
     assert_int_equal(convert(URL "/pyroscope/ingest", &p, &who, &c), 2);
