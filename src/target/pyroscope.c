@@ -82,9 +82,8 @@ static void make_uuid(const struct pushing *push, const struct series_part *part
     uint64_t half;
 
     for (int i = 0; i < 2; i++) {
-        snprintf(text, sizeof(text), "%d %.64s %llu %llu %u", i, push->who->runtime_id,
-                 (unsigned long long)push->number, (unsigned long long)part->profile->time_wall_ns,
-                 part->number);
+        snprintf(text, sizeof(text), "%d %.64s %llu %llu", i, push->who->runtime_id,
+                 (unsigned long long)push->number, (unsigned long long)part->profile->time_wall_ns);
         half = hash_bytes(text, strlen(text));
         memcpy(bytes + 8 * i, &half, 8);
     }

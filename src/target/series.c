@@ -290,7 +290,7 @@ struct sender {
 
 static int send_part(struct sender *s, struct profile *p, struct err *e)
 {
-    struct series_part part = {.name = s->group->name, .profile = p, .number = s->parts};
+    struct series_part part = {.name = s->group->name, .profile = p};
 
     p->time_wall_ns += s->parts * NSEC_PER_MSEC;
     if (s->send->part(s->send->ctx, &part, e) < 0)

@@ -55,7 +55,6 @@ struct series_limits {
 struct series_part {
     const char *name;              /* __name__ */
     const struct profile *profile; /* never empty */
-    uint32_t number;               /* of all parts of the profile, from 0 */
 };
 struct series_send {
     int (*part)(void *ctx, const struct series_part *part, struct err *e);

@@ -84,6 +84,8 @@ static WireProfile *check_push(const struct caught *r, Push **out)
     assert_strict_pprof(w);
     assert_in_range(w->n_sample, 1, 16000);
     assert_true(bytes <= 4 << 20);
+    for (size_t i = 0; i < w->n_string_table; i++)
+        assert_true(strlen(w->string_table[i]) <= 65535);
     assert_false(has_label(w, "pid") || has_label(w, "thread_id"));
     if (out)
         *out = push;
@@ -263,6 +265,26 @@ TEST(target_pyroscope__shortens_names_of_a_stack_that_is_too_large)
     w = check_push(&c.request[0], NULL);
     assert_int_equal(w->sample[0]->n_location_id, 900);
     assert_int_equal(total_of(w, "cpu"), 70);
+    free_pprof(w);
+    free(name);
+    catcher_release(&c);
+    profile_release(&p);
+}
+
+TEST(target_pyroscope__cuts_names_at_what_the_server_takes)
+{
+    struct catcher c = {0};
+    struct profile p;
+    char *name = malloc(70001);
+    WireProfile *w;
+
+    memset(name, 'x', 70000);
+    name[70000] = '\0';
+    world_begin(&p, false);
+    profile_add_sample(&p, world_frame(&p, 0, name), PROFILE_NO_LABELS, (int64_t[]){1, 5});
+    assert_int_equal(convert(URL, &p, &world_identity, &c), 1);
+    w = check_push(&c.request[0], NULL);
+    assert_int_equal(total_of(w, "cpu"), 5);
     free_pprof(w);
     free(name);
     catcher_release(&c);
