@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
 import pprof_check  # noqa: E402
-import pprof_read  # noqa: E402
+import pprof_read  # noqa: E402, F401 (pyroscope.py takes it from here)
 
 from .protobuf import Undecodable, protoc_text  # noqa: E402
 
