@@ -54,8 +54,7 @@ static void add_labels(struct series *s, const struct target_identity *who)
     series_add(s, "env", who->environment);
     series_add(s, "version", who->service_version);
     series_add(s, "node", who->host);
-    series_add(s, "service_repository", who->git_repository);
-    series_add(s, "service_git_ref", who->git_commit);
+    series_add_source(s, who);
     series_add_tags(s, who);
 }
 

@@ -66,15 +66,14 @@ static void add_labels(struct series *s, const struct target_identity *who)
     series_add(s, "env", who->environment);
     series_add(s, "version", who->service_version);
     series_add(s, "hostname", who->host);
-    series_add(s, "service_repository", who->git_repository); /* with the next, links to the source */
-    series_add(s, "service_git_ref", who->git_commit);
+    series_add_source(s, who);
     series_add_tags(s, who);
 }
 
 /* ---- Push ---- */
 
-/* A name-based UUID (version 8, RFC 9562 section 5.8): the same for the same profile, as often as it is made.
- */
+/* A name-based UUID (version 8, RFC 9562 section 5.8): the same for the same part of a profile, as often as it
+ * is made. No two parts begin at the same time. */
 static void make_uuid(const struct pushing *push, const struct series_part *part, char out[37])
 {
     uint8_t bytes[16];

@@ -104,6 +104,33 @@ bool series_add(struct series *s, const char *name, const char *value)
     return add_named(s, clean, value);
 }
 
+/* The server of a URL that begins at text, where a password may stand in front of it. NULL: it cannot be
+ * told. */
+static const char *behind_user(const char *text)
+{
+    size_t n = strcspn(text, "/?#");
+    const char *at = memrchr(text, '@', n), *colon = memchr(text, ':', n);
+
+    if (at)
+        return at + 1;
+    /* A port, or else a password with a '/' in it that should have been encoded. */
+    if (colon && text[0] != '[' && strspn(colon + 1, "0123456789") != (size_t)(text + n - colon) - 1)
+        return NULL;
+    return text;
+}
+
+void series_add_source(struct series *s, const struct target_identity *who)
+{
+    const char *url = who->git_repository, *scheme = url ? strstr(url, "://") : NULL;
+    const char *server = scheme ? behind_user(scheme + 3) : url;
+    FREE_PTR char *clean = NULL;
+
+    if (server && asprintf(&clean, "%.*s%s", scheme ? (int)(scheme + 3 - url) : 0, url, server) < 0)
+        clean = NULL;
+    series_add(s, "service_repository", clean);
+    series_add(s, "service_git_ref", who->git_commit);
+}
+
 /* Labels of samples give way to those of the series, in Pyroscope; and Parca renames them. */
 static bool is_sample_label(const char *name)
 {

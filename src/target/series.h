@@ -38,6 +38,9 @@ void series_release(struct series *s);
 /* name becomes [a-zA-Z_][a-zA-Z0-9_]*. False, and nothing added, when there is no value, the name is taken
  * already, or there are too many. */
 bool series_add(struct series *s, const char *name, const char *value);
+/* service_repository and service_git_ref, by which Pyroscope links to the source; the URL without user and
+ * password. */
+void series_add_source(struct series *s, const struct target_identity *who);
 /* The user's tags, but for those that would hide a label of ours. */
 void series_add_tags(struct series *s, const struct target_identity *who);
 

@@ -171,6 +171,8 @@ TEST(target_parca__writes_cpu_time_as_its_pages_look_for_it)
 
     who.environment = "prod";
     who.service_version = "4.5";
+    who.git_repository = "https://me:s3cr3t@github.com/a/b";
+    who.git_commit = "abc123";
     world_begin(&p, false);
     world_fill(&p, 10);
     assert_int_equal(convert(URL, &p, &who, &c), 1);
@@ -182,7 +184,9 @@ TEST(target_parca__writes_cpu_time_as_its_pages_look_for_it)
     assert_string_equal(label(&s, "env"), "prod");
     assert_string_equal(label(&s, "version"), "4.5");
     assert_string_equal(label(&s, "node"), "host-1");
-    assert_int_equal(s.labels, 6);
+    assert_string_equal(label(&s, "service_repository"), "https://github.com/a/b");
+    assert_string_equal(label(&s, "service_git_ref"), "abc123");
+    assert_int_equal(s.labels, 8);
     assert_string_equal(type_name(w, 0), "samples");
     assert_string_equal(type_name(w, 1), "cpu");
     assert_string_equal(w->string_table[w->period_type->type], "cpu");

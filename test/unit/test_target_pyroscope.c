@@ -423,6 +423,45 @@ TEST(target_pyroscope__sends_only_labels_the_server_takes)
     profile_release(&p);
 }
 
+TEST(target_pyroscope__tells_where_the_source_is_but_not_how_to_get_in)
+{
+    static const char *const urls[][2] = {
+        {"https://github.com/a/b.git", "https://github.com/a/b.git"},
+        {"https://me:s3cr3t@github.com/a/b", "https://github.com/a/b"},
+        {"https://me:s3cr@3t@github.com:443/a@b", "https://github.com:443/a@b"},
+        {"ssh://git@[::1]:22/a", "ssh://[::1]:22/a"},
+        {"http://[::1]:80/a?x", "http://[::1]:80/a?x"},
+        {"git@github.com:a/b.git", "git@github.com:a/b.git"},
+        {"https://me:s3c/r3t@github.com/a", NULL},
+        {"https://", "https://"},
+        {"", NULL},
+    };
+    struct target_identity who = world_identity;
+    struct profile p;
+
+    world_begin(&p, false);
+    world_fill(&p, 1);
+    who.git_commit = "abc123";
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+        struct catcher c = {0};
+        const char *value;
+        Push *push;
+
+        who.git_repository = urls[i][0];
+        assert_int_equal(convert(URL, &p, &who, &c), 1);
+        push = unpack_push(&c.request[0]);
+        value = label(push->series[0], "service_repository");
+        if (urls[i][1])
+            assert_string_equal(value, urls[i][1]);
+        else
+            assert_null(value);
+        assert_string_equal(label(push->series[0], "service_git_ref"), "abc123");
+        free_push(push);
+        catcher_release(&c);
+    }
+    profile_release(&p);
+}
+
 /* A label's value is cut between characters. */
 TEST(target_pyroscope__cuts_values_into_valid_text)
 {
