@@ -89,19 +89,25 @@ struct target_request {
     const void *body;
     size_t body_bytes;
 };
+/* A profile on its way. */
+struct target_job {
+    const struct profile *profile;
+    const struct target_identity *who;
+    uint64_t number; /* 0, 1, 2... of the run's profiles */
+};
 struct target_emit {
     int (*request)(void *ctx, const struct target_request *r, struct err *e);
     void *ctx;
 };
 
 /*
- * The requests that bring p to t: mostly one; more where the backend takes no profile of that size, none for
- * a profile without samples where the backend takes no empty one. number: 0, 1, 2... of the run's profiles.
- * What does not fit even so is folded or left out, and said in the profile's comments and a log line.
- * Returns the number of requests, or -1 with *e (what emit returned, or a profile that cannot be expressed).
+ * The requests that bring a profile to t: mostly one; more where the backend takes no profile of that size,
+ * none for a profile without samples where the backend takes no empty one. What does not fit even so is
+ * folded or left out, and said in the profile's comments and a log line. Returns the number of requests, or
+ * -1 with *e (what emit returned, or a profile that cannot be expressed).
  */
-int target_convert(const struct target *t, const struct profile *p, const struct target_identity *who,
-                   uint64_t number, const struct target_emit *emit, struct err *e);
+int target_convert(const struct target *t, const struct target_job *job, const struct target_emit *emit,
+                   struct err *e);
 
 enum target_verdict {
     TARGET_DELIVERED,

@@ -245,9 +245,10 @@ static int convert(struct lane *l, const struct profile *profile, uint64_t numbe
 {
     struct putting p = {.lane = l, .profile = profile, .number = number};
     struct target_emit emit = {.request = put_request, .ctx = &p};
+    struct target_job job = {profile, l->deliver->config->who, number};
     struct err e;
 
-    if (target_convert(l->target, profile, l->deliver->config->who, number, &emit, &e) >= 0)
+    if (target_convert(l->target, &job, &emit, &e) >= 0)
         return 0;
     log_error(deliver, "no profile for %s: %s", target_name(l->target), e.text);
     return -1;

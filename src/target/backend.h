@@ -36,8 +36,8 @@ struct backend {
      * to do.
      */
     int (*prepare)(struct target *t, const struct target_config *config, struct err *e);
-    int (*convert)(const struct target *t, const struct profile *p, const struct target_identity *who,
-                   uint64_t number, const struct target_emit *emit, struct err *e);
+    int (*convert)(const struct target *t, const struct target_job *job, const struct target_emit *emit,
+                   struct err *e);
     /* For a reply with a status. NULL: target_judge_status(). */
     enum target_verdict (*judge)(const struct target *t, const struct http_reply *reply,
                                  char words[TARGET_WORDS_MAX]);

@@ -14,13 +14,14 @@
 #include "backend.h"
 #include "url.h"
 
-#define AGENT_PATH      "/profiling/v1/input"
-#define INTAKE_PATH     "/api/v2/profile"
-#define INTAKE_PATH_OLD "/v1/input"
-#define ID_MAX          128 /* of a container's id */
-#define KEY_BYTES       32
-#define EVENT_BYTES_MAX (128U << 10)
-#define BODY_BYTES_MAX  (DATADOG_PPROF_MAX + EVENT_BYTES_MAX + 4096)
+#define AGENT_PATH       "/profiling/v1/input"
+#define INTAKE_PATH      "/api/v2/profile"
+#define INTAKE_PATH_OLD  "/v1/input"
+#define ID_MAX           128 /* of a container's id */
+#define KEY_BYTES        32
+#define EVENT_BYTES_MAX  (128U << 10)
+#define HEADER_BYTES_MAX 8192
+#define BODY_BYTES_MAX   (DATADOG_PPROF_MAX + EVENT_BYTES_MAX + 4096)
 
 /* ---- the target ---- */
 
@@ -151,57 +152,63 @@ static void add_part(struct buf *body, const char *boundary, const char *head, c
     buf_add_text(body, "\r\n");
 }
 
-static int emit_request(const struct target *t, const struct target_identity *who, const struct buf *event,
-                        const struct buf *file, const struct target_emit *emit, struct err *e)
+static bool make_body(struct buf *body, const char *boundary, const struct buf *event, const struct buf *file)
 {
-    struct buf body, headers;
-    char boundary[40];
-    int result;
-
-    make_boundary(boundary, sizeof(boundary), event, file);
-    buf_init(&body, BODY_BYTES_MAX);
-    buf_init(&headers, 8192);
-    add_headers(&headers, who, boundary);
-    add_part(&body, boundary,
+    add_part(body, boundary,
              "Content-Disposition: form-data; name=\"event\"; filename=\"event.json\"\r\n"
              "Content-Type: application/json",
              event);
     /* Without a type: the intake looks at the first bytes. */
-    add_part(&body, boundary,
+    add_part(body, boundary,
              "Content-Disposition: form-data; name=\"" DATADOG_ATTACHMENT "\"; filename=\"" DATADOG_ATTACHMENT
              "\"",
              file);
-    if (buf_printf(&body, "--%s--\r\n", boundary))
-        result = emit->request(emit->ctx,
-                               &(struct target_request){.method = "POST",
-                                                        .path = t->path,
-                                                        .headers = headers.data,
-                                                        .body = body.data,
-                                                        .body_bytes = body.len},
-                               e);
-    else
-        result = err_set(e, 0, "the request is larger than %u bytes", BODY_BYTES_MAX);
-    buf_release(&body);
-    buf_release(&headers);
-    return result;
+    return buf_printf(body, "--%s--\r\n", boundary);
 }
 
-static int datadog_convert(const struct target *t, const struct profile *p, const struct target_identity *who,
-                           uint64_t number, const struct target_emit *emit, struct err *e)
+/* Makes the two parts. */
+static int make_parts(const struct target *t, const struct target_job *job, struct buf *event,
+                      struct buf *file, struct err *e)
 {
-    struct buf event, file;
-    int folded, result = -1;
+    int folded = datadog_pprof(job->profile, file, e);
+
+    if (folded < 0)
+        return -1;
+    if (folded)
+        log_warn(target, "%s: profile %llu is larger than %u MiB; small stacks are cut to their outer frames",
+                 t->name, (unsigned long long)job->number, DATADOG_PPROF_MAX >> 20);
+    return datadog_event(job, event, e);
+}
+
+static int datadog_convert(const struct target *t, const struct target_job *job,
+                           const struct target_emit *emit, struct err *e)
+{
+    struct buf event, file, body, headers;
+    struct target_request r = {.method = "POST", .path = t->path};
+    char boundary[40];
+    int result;
 
     buf_init(&event, EVENT_BYTES_MAX);
     buf_init(&file, DATADOG_PPROF_MAX);
-    folded = datadog_pprof(p, &file, e);
-    if (folded > 0)
-        log_warn(target, "%s: profile %llu is larger than %u MiB; small stacks are cut to their outer frames",
-                 t->name, (unsigned long long)number, DATADOG_PPROF_MAX >> 20);
-    if (folded >= 0 && datadog_event(p, who, number, &event, e) == 0)
-        result = emit_request(t, who, &event, &file, emit, e);
+    buf_init(&body, BODY_BYTES_MAX);
+    buf_init(&headers, HEADER_BYTES_MAX);
+    result = make_parts(t, job, &event, &file, e);
+    if (result == 0) {
+        make_boundary(boundary, sizeof(boundary), &event, &file);
+        add_headers(&headers, job->who, boundary);
+        if (!make_body(&body, boundary, &event, &file))
+            result = err_set(e, 0, "the request is larger than %u bytes", BODY_BYTES_MAX);
+    }
+    if (result == 0) {
+        r.headers = headers.data;
+        r.body = body.data;
+        r.body_bytes = body.len;
+        result = emit->request(emit->ctx, &r, e);
+    }
     buf_release(&event);
     buf_release(&file);
+    buf_release(&body);
+    buf_release(&headers);
     return result < 0 ? -1 : 1;
 }
 
@@ -213,6 +220,8 @@ static enum target_verdict datadog_judge(const struct target *t, const struct ht
     const char *why = NULL;
     char said[TARGET_WORDS_MAX];
 
+    if (target_judge_status(reply->status) == TARGET_DELIVERED)
+        return TARGET_DELIVERED;
     target_words(reply, said);
     if (reply->status == 403)
         why = t->agentless ? "the API key is not of this site, or not valid" : NULL;

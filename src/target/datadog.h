@@ -11,7 +11,7 @@
 struct buf;
 struct err;
 struct profile;
-struct target_identity;
+struct target_job;
 
 #define DATADOG_ATTACHMENT "profile.pprof"
 /* "A profile larger than 10 MiB is skipped" (libdatadog, internal/profile/mod.rs): compressed, that is. */
@@ -21,11 +21,9 @@ struct target_identity;
 #define DATADOG_FOLDED     "[folded: the profile was too large]"
 
 /* event.json. */
-int datadog_event(const struct profile *p, const struct target_identity *who, uint64_t number,
-                  struct buf *out, struct err *e);
+int datadog_event(const struct target_job *job, struct buf *out, struct err *e);
 /* tags_profiler: "key:value" with commas between. */
-int datadog_tags(const struct profile *p, const struct target_identity *who, uint64_t number, struct buf *out,
-                 struct err *e);
+int datadog_tags(const struct target_job *job, struct buf *out, struct err *e);
 /* p has values for which Datadog has no type, and which it gets as tracepoints. */
 bool datadog_has_events(const struct profile *p);
 /* in with Datadog's names. */

@@ -175,16 +175,17 @@ static const char *processor(void)
 #endif
 }
 
-int datadog_tags(const struct profile *p, const struct target_identity *who, uint64_t number, struct buf *out,
-                 struct err *e)
+int datadog_tags(const struct target_job *job, struct buf *out, struct err *e)
 {
+    const struct target_identity *who = job->who;
+
     add_own(out, "language", "native", is_raw_char);
     add_own(out, "service", who->service, is_tag_char);
     add_own(out, "env", who->environment, is_tag_char);
     add_own(out, "version", who->service_version, is_tag_char);
     add_own(out, "runtime-id", who->runtime_id, is_raw_char);
     add_number(out, "process_id", who->pid);
-    add_number(out, "profile_seq", number);
+    add_number(out, "profile_seq", job->number);
     add_own(out, "profiler_version", who->profiler_version, is_raw_char);
     add_own(out, "host", who->host, is_raw_char);
     add_own(out, "cpu_arch", processor(), is_raw_char);
@@ -193,7 +194,7 @@ int datadog_tags(const struct profile *p, const struct target_identity *who, uin
         add_number(out, "number_of_cpu_cores", who->cpus);
     add_repository(out, who->git_repository);
     add_own(out, "git.commit.sha", who->git_commit, is_raw_char);
-    add_label_keys(out, p);
+    add_label_keys(out, job->profile);
     if (!has_tag(out, "runtime-id:", false))
         return err_set(e, 0, "no runtime id");
     if (!has_tag(out, "service:", false)) /* a name of nothing but colons */
@@ -258,14 +259,14 @@ static void add_process_tags(struct buf *b, const char *executable)
     buf_release(&tags);
 }
 
-int datadog_event(const struct profile *p, const struct target_identity *who, uint64_t number,
-                  struct buf *out, struct err *e)
+int datadog_event(const struct target_job *job, struct buf *out, struct err *e)
 {
+    const struct profile *p = job->profile;
     uint64_t end = p->time_wall_ns + p->duration_ns;
     struct buf tags;
 
     buf_init(&tags, TAGS_BYTES_MAX);
-    if (datadog_tags(p, who, number, &tags, e) < 0) {
+    if (datadog_tags(job, &tags, e) < 0) {
         buf_release(&tags);
         return -1;
     }
@@ -281,7 +282,7 @@ int datadog_event(const struct profile *p, const struct target_identity *who, ui
     }
     buf_release(&tags);
     buf_add_text(out, "\",");
-    add_info(out, who);
-    add_process_tags(out, who->executable);
+    add_info(out, job->who);
+    add_process_tags(out, job->who->executable);
     return buf_add_text(out, "\"internal\":{}}") ? 0 : err_set(e, 0, "event.json is too large");
 }

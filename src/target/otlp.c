@@ -322,19 +322,20 @@ static int send_samples(struct conversion *c, struct err *e)
     return c->request.samples ? send_part(c, e) : 0;
 }
 
-static int otlp_convert(const struct target *t, const struct profile *p, const struct target_identity *who,
-                        uint64_t number, const struct target_emit *emit, struct err *e)
+static int otlp_convert(const struct target *t, const struct target_job *job, const struct target_emit *emit,
+                        struct err *e)
 {
     struct conversion *c = base_calloc(1, sizeof(*c));
     int result;
 
-    *c = (struct conversion){.t = t, .p = p, .number = number, .emit = emit, .request = {.who = who}};
+    *c = (struct conversion){
+        .t = t, .p = job->profile, .number = job->number, .emit = emit, .request = {.who = job->who}};
     plan_columns(c);
     find_processes(c);
     if (c->many_processes)
         log_info(target, "more than %u process names in a profile: the others go as [other]",
                  PROCESS_NAMES_MAX);
-    c->comment = base_calloc((size_t)p->comment_count + 3, sizeof(*c->comment));
+    c->comment = base_calloc((size_t)c->p->comment_count + 3, sizeof(*c->comment));
     c->request.column = c->column;
     c->request.columns = c->columns;
     c->request.profile_id = c->profile_id;

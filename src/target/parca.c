@@ -101,17 +101,16 @@ static int write_part(void *ctx, const struct series_part *part, struct err *e)
     return result;
 }
 
-static int parca_convert(const struct target *t, const struct profile *p, const struct target_identity *who,
-                         uint64_t number, const struct target_emit *emit, struct err *e)
+static int parca_convert(const struct target *t, const struct target_job *job, const struct target_emit *emit,
+                         struct err *e)
 {
     struct writing w = {.t = t, .emit = emit};
     struct series_send send = {write_part, &w};
     int sent;
 
-    (void)number;
     series_init(&w.series);
-    add_labels(&w.series, who);
-    sent = series_convert(p, &limits, &send, e);
+    add_labels(&w.series, job->who);
+    sent = series_convert(job->profile, &limits, &send, e);
     series_release(&w.series);
     return sent;
 }

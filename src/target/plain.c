@@ -22,12 +22,6 @@
 
 /* ---- names ---- */
 
-struct naming {
-    const struct profile *profile;
-    const struct target_identity *who;
-    uint64_t number;
-};
-
 static void write_time(char *out, size_t max, uint64_t wall_ns)
 {
     time_t seconds = (time_t)(wall_ns / NSEC_PER_SEC);
@@ -54,31 +48,31 @@ static const char *const word_names[WORDS] = {"service", "env",    "version",   
                                               "time",    "number", "runtime_id", "run"};
 
 /* number holds those that are made here. */
-static const char *value_of(const struct naming *n, enum word word, char number[VALUE_MAX])
+static const char *value_of(const struct target_job *job, enum word word, char number[VALUE_MAX])
 {
     switch (word) {
     case WORD_SERVICE:
-        return n->who->service;
+        return job->who->service;
     case WORD_ENV:
-        return n->who->environment;
+        return job->who->environment;
     case WORD_VERSION:
-        return n->who->service_version;
+        return job->who->service_version;
     case WORD_HOST:
-        return n->who->host;
+        return job->who->host;
     case WORD_PID:
-        snprintf(number, VALUE_MAX, "%u", n->who->pid);
+        snprintf(number, VALUE_MAX, "%u", job->who->pid);
         return number;
     case WORD_TIME:
-        write_time(number, VALUE_MAX, n->profile->time_wall_ns);
+        write_time(number, VALUE_MAX, job->profile->time_wall_ns);
         return number;
     case WORD_NUMBER: /* as in the names of local files */
-        snprintf(number, VALUE_MAX, "%04llu", (unsigned long long)n->number + 1);
+        snprintf(number, VALUE_MAX, "%04llu", (unsigned long long)job->number + 1);
         return number;
     case WORD_RUN:
-        snprintf(number, VALUE_MAX, "%.8s", n->who->runtime_id);
+        snprintf(number, VALUE_MAX, "%.8s", job->who->runtime_id);
         return number;
     default:
-        return n->who->runtime_id;
+        return job->who->runtime_id;
     }
 }
 
@@ -124,7 +118,7 @@ static enum word word_at(const char *text, size_t *n)
     return (enum word)word;
 }
 
-static void add_template(struct buf *b, const char *template, const struct naming *naming)
+static void add_template(struct buf *b, const char *template, const struct target_job *job)
 {
     char number[VALUE_MAX];
     size_t n;
@@ -135,7 +129,7 @@ static void add_template(struct buf *b, const char *template, const struct namin
         if (template[n] != '{')
             continue;
         template += n + 1;
-        add_value(b, value_of(naming, word_at(template, &n), number));
+        add_value(b, value_of(job, word_at(template, &n), number));
         n++;
     }
 }
@@ -172,10 +166,9 @@ static int plain_prepare(struct target *t, const struct target_config *config, s
     return check_template(t->path, e);
 }
 
-static int plain_convert(const struct target *t, const struct profile *p, const struct target_identity *who,
-                         uint64_t number, const struct target_emit *emit, struct err *e)
+static int plain_convert(const struct target *t, const struct target_job *job, const struct target_emit *emit,
+                         struct err *e)
 {
-    struct naming naming = {p, who, number};
     /* What Go's own /debug/pprof/ says; "gzip" anywhere makes some servers and clients unpack it on the way.
      */
     const char *type = t->typed ? "" : "Content-Type: application/octet-stream\n";
@@ -184,14 +177,14 @@ static int plain_convert(const struct target *t, const struct profile *p, const 
 
     buf_init(&path, PATH_MAX_BYTES);
     buf_init(&body, FILE_BYTES_MAX);
-    add_template(&path, t->path, &naming);
+    add_template(&path, t->path, job);
     if (t->folder) {
         buf_add_text(&path, "/");
-        add_template(&path, FILE_NAME, &naming);
+        add_template(&path, FILE_NAME, job);
     }
     if (!buf_add(&path, "", 1))
         err_set(e, 0, "the path is longer than %d bytes", PATH_MAX_BYTES - 1);
-    else if (target_pprof(p, &body, e) == 0)
+    else if (target_pprof(job->profile, &body, e) == 0)
         result = emit->request(emit->ctx,
                                &(struct target_request){.method = t->backend == &backend_put ? "PUT" : "POST",
                                                         .path = path.data,
@@ -210,6 +203,8 @@ static enum target_verdict plain_judge(const struct target *t, const struct http
                                        char words[TARGET_WORDS_MAX])
 {
     (void)t;
+    if (target_judge_status(reply->status) == TARGET_DELIVERED)
+        return TARGET_DELIVERED;
     target_words(reply, words);
     /* RFC 4918 section 9.7.1; nginx and Apache answer so. */
     if (reply->status == 409)

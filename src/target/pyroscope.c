@@ -266,17 +266,16 @@ static int pyroscope_prepare(struct target *t, const struct target_config *confi
     return target_add_header(t, e, "%s %s", header, config->tenant);
 }
 
-static int pyroscope_convert(const struct target *t, const struct profile *p,
-                             const struct target_identity *who, uint64_t number,
+static int pyroscope_convert(const struct target *t, const struct target_job *job,
                              const struct target_emit *emit, struct err *e)
 {
-    struct pushing push = {.t = t, .who = who, .number = number, .emit = emit};
+    struct pushing push = {.t = t, .who = job->who, .number = job->number, .emit = emit};
     struct series_send send = {ends_with(t->path, INGEST_PATH) ? ingest_part : push_part, &push};
     int sent;
 
     series_init(&push.series);
-    add_labels(&push.series, who);
-    sent = series_convert(p, &limits, &send, e);
+    add_labels(&push.series, job->who);
+    sent = series_convert(job->profile, &limits, &send, e);
     series_release(&push.series);
     return sent;
 }

@@ -118,11 +118,9 @@ enum target_verdict target_judge(const struct target *t, const struct http_reply
         return TARGET_RETRY;
     }
     if (t->backend->judge)
-        verdict = t->backend->judge(t, reply, words);
-    else
+        return t->backend->judge(t, reply, words);
+    if (verdict != TARGET_DELIVERED) /* what a server says to that is of no interest */
         target_words(reply, words);
-    if (verdict == TARGET_DELIVERED) /* what a server says to that is of no interest */
-        words[0] = '\0';
     return verdict;
 }
 

@@ -402,10 +402,8 @@ const struct http_endpoint *target_endpoint(const struct target *t)
     return &t->endpoint;
 }
 
-int target_convert(const struct target *t, const struct profile *p, const struct target_identity *who,
-                   uint64_t number, const struct target_emit *emit, struct err *e)
+int target_convert(const struct target *t, const struct target_job *job, const struct target_emit *emit,
+                   struct err *e)
 {
-    int sent = t->backend->convert(t, p, who, number, emit, e);
-
-    return sent < 0 ? err_wrap(e, "%s", t->name) : sent;
+    return t->backend->convert(t, job, emit, e);
 }

@@ -442,8 +442,8 @@ int main(int argc, char **argv)
     if (t) {
         print_totals(&p);
         print_endpoint(target_endpoint(t));
-        requests =
-            target_convert(t, &p, &o.who, o.number, &(struct target_emit){.request = print_request}, &e);
+        requests = target_convert(t, &(struct target_job){&p, &o.who, o.number},
+                                  &(struct target_emit){.request = print_request}, &e);
     }
     if (requests < 0)
         printf("refused %s\n", e.text);

@@ -62,7 +62,7 @@ static void check_target(const struct target *t)
         abort();
     if ((endpoint->user == NULL) != (endpoint->password == NULL))
         abort();
-    if (target_convert(t, &profile, &who, 0, &emit, &e) < 0 && !e.text[0])
+    if (target_convert(t, &(struct target_job){&profile, &who, 0}, &emit, &e) < 0 && !e.text[0])
         abort();
 }
 

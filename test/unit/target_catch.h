@@ -80,7 +80,8 @@ MAYBE_UNUSED static int convert(const char *url, const struct profile *p, const 
 {
     struct target *t = new_target(url);
     struct err e = {0};
-    int sent = target_convert(t, p, who, 3, &(struct target_emit){catch_request, c}, &e);
+    int sent =
+        target_convert(t, &(struct target_job){p, who, 3}, &(struct target_emit){catch_request, c}, &e);
 
     assert_true(sent < 0 || (uint32_t)sent == c->requests);
     target_free(t);

@@ -82,7 +82,7 @@ static inline void world_convert(struct world *w, const struct target_config *co
     struct target *t = world_target(config);
     struct target_emit emit = {world_keep, w};
     struct err e = {0};
-    int sent = target_convert(t, p, who, number, &emit, &e);
+    int sent = target_convert(t, &(struct target_job){p, who, number}, &emit, &e);
 
     if (sent != 1)
         print_error("%s\n", e.text);

@@ -128,7 +128,7 @@ static void convert_as(const struct profile *p, uint64_t number, struct caught *
     int sent;
 
     *c = (struct caught){0};
-    sent = target_convert(t, p, &someone, number, &(struct target_emit){catch, c}, &e);
+    sent = target_convert(t, &(struct target_job){p, &someone, number}, &(struct target_emit){catch, c}, &e);
     assert_int_equal(sent, c->requests);
     target_free(t);
 }
@@ -900,7 +900,8 @@ TEST(otlp__stops_when_a_request_is_not_taken)
     struct err e = {0};
 
     fill_random(&p, 0, &(struct shape){40000, 300, 3, 300, 2});
-    assert_int_equal(target_convert(t, &p, &someone, 0, &(struct target_emit){catch, &c}, &e), -1);
+    assert_int_equal(
+        target_convert(t, &(struct target_job){&p, &someone, 0}, &(struct target_emit){catch, &c}, &e), -1);
     assert_int_equal(c.requests, 1);
     assert_string_equal(c.path, "/base/v2/profiles");
     assert_non_null(strstr(e.text, "no room"));

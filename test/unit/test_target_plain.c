@@ -122,7 +122,7 @@ TEST(target_plain__a_long_value_is_cut_between_characters)
         for (size_t k = 0; k <= i; k++)
             strcat(url, "{service}/");
         t = world_target(&(struct target_config){.url = url});
-        sent = target_convert(t, &p, &who, 0, &emit, NULL);
+        sent = target_convert(t, &(struct target_job){&p, &who, 0}, &emit, NULL);
         assert_int_equal(sent, i < 12 ? 1 : -1);
         assert_true(sent == -1 || strlen(w.request[0].path) < 4000);
         world_release(&w);
