@@ -72,8 +72,8 @@ static void add_labels(struct series *s, const struct target_identity *who)
 
 /* ---- Push ---- */
 
-/* A name-based UUID (version 8, RFC 9562 section 5.8): the same for the same part of a profile, as often as it
- * is made. No two parts begin at the same time. */
+/* A name-based UUID (version 8, RFC 9562 section 5.8): the same for the same part of a profile, as often as
+ * it is made. No two parts begin at the same time. */
 static void make_uuid(const struct pushing *push, const struct series_part *part, char out[37])
 {
     uint8_t bytes[16];
