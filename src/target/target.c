@@ -179,7 +179,7 @@ static bool given(const char *text)
     return text && text[0];
 }
 
-/* A user in the URL is meant for this target; one of the options for all that have none. */
+/* A user in the URL is meant for this target; one of the options, or a token, for all that have none. */
 static int set_user(struct target *t, const struct target_config *c, const struct url *u, struct err *e)
 {
     if (u->has_user) {
@@ -201,7 +201,7 @@ static int set_user(struct target *t, const struct target_config *c, const struc
 static int set_credentials(struct target *t, const struct target_config *c, const struct url *u,
                            struct err *e)
 {
-    bool bearer = given(c->bearer_token);
+    bool bearer = given(c->bearer_token) && !u->has_user;
 
     if (set_user(t, c, u, e) < 0)
         return -1;
@@ -228,7 +228,7 @@ static void warn_unencrypted(const struct target *t, const struct target_config 
 {
     if (t->loopback || strncmp(t->base, "http:", 5) != 0)
         return;
-    if (t->user || given(c->bearer_token) || has_header(c, "Authorization") || t->query)
+    if (t->user || given(c->bearer_token) || t->query || has_header(c, "Authorization"))
         log_warn(target, "%s: credentials go there unencrypted; use https://", t->name);
 }
 

@@ -126,7 +126,13 @@ TEST(target__a_user_in_the_url_beats_that_of_the_options)
     assert_string_equal(target_endpoint(t)->user, "a");
     assert_string_equal(target_endpoint(t)->password, "1");
     target_free(t);
-    c.url = "http://localhost";
+    c.user = c.password = NULL;
+    c.bearer_token = "token";
+    t = world_target(&c);
+    assert_string_equal(target_endpoint(t)->user, "a");
+    assert_null(target_endpoint(t)->headers[0]);
+    target_free(t);
+    c = (struct target_config){.url = "http://localhost", .user = "b", .password = "2"};
     t = world_target(&c);
     assert_string_equal(target_endpoint(t)->user, "b");
     assert_string_equal(target_endpoint(t)->password, "2");
