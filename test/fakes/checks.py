@@ -60,6 +60,8 @@ class Upload:
     time_ns: int = 0
     duration_ns: int = 0
     tags: dict = field(default_factory=dict)  # what was sent beside it: tags, series labels, resource attributes
+    period_type: list = field(default_factory=list)
+    period: int = 0
     profile: object = None  # pprof_read.Profile; None where there is no pprof
     file: bytes = b""  # the pprof as it was sent
 
@@ -74,6 +76,8 @@ def upload_of(identity, profile, file, tags):
         samples=len(profile.raw_samples),
         time_ns=profile.time_nanos,
         duration_ns=profile.duration_nanos,
+        period_type=list(profile.period_type),
+        period=profile.period,
         tags=tags,
         profile=profile,
         file=file,

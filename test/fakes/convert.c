@@ -36,6 +36,8 @@
 #define TEXT_START     0x401000
 #define KERNEL_TEXT    0xffffffff81000000
 #define NAMES_IN_LARGE 300
+#define FAT            5000
+#define FAT_NAME       4096 /* bytes, a multiple of 8 */
 
 struct options {
     const char *url, *shape;
@@ -202,6 +204,24 @@ static void shape_large(struct builder *b)
     }
 }
 
+/* Few samples, and names that are more than any backend takes, compressed or not. */
+static void shape_fat(struct builder *b)
+{
+    uint32_t root = call(b, 0, "main"), set = labels(b, 0, "worker");
+    uint64_t state = 1;
+    char name[FAT_NAME + 1];
+
+    for (unsigned i = 0; i < FAT; i++) {
+        for (unsigned at = 0; at < FAT_NAME; at += 8) {
+            state = hash_u64(state + 1);
+            for (unsigned k = 0; k < 8; k++)
+                name[at + k] = (char)('0' + (state >> (8 * k)) % 64);
+        }
+        name[FAT_NAME] = '\0';
+        count(b, call(b, root, name), set, 1);
+    }
+}
+
 /* More threads than a backend wants series, of as many names. */
 static void shape_labels(struct builder *b)
 {
@@ -285,10 +305,10 @@ static const struct {
     const char *name;
     void (*make)(struct builder *b);
 } shapes[] = {
-    {"empty", shape_empty},     {"small", shape_small},      {"bare", shape_bare},
-    {"deep", shape_deep},       {"large", shape_large},      {"labels", shape_labels},
-    {"events", shape_events},   {"faults", shape_faults},    {"hostile", shape_hostile},
-    {"merging", shape_merging}, {"huge", shape_huge_values},
+    {"empty", shape_empty},     {"small", shape_small},     {"bare", shape_bare},
+    {"deep", shape_deep},       {"large", shape_large},     {"fat", shape_fat},
+    {"labels", shape_labels},   {"events", shape_events},   {"faults", shape_faults},
+    {"hostile", shape_hostile}, {"merging", shape_merging}, {"huge", shape_huge_values},
 };
 
 static int make_profile(struct profile *p, const struct options *o)

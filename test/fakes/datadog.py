@@ -30,6 +30,7 @@ UNITS = {
     "lock-acquire-wait": "nanoseconds",
     "lock-acquire": "count",
 }
+LOCAL_NAMES = {"cpu-samples": "samples/count", "cpu-time": "cpu/nanoseconds"}
 NEUTRAL_TYPES = ("samples", "cpu")
 NEUTRAL_LABELS = ("thread_id", "tid", "thread_name", "pid", "process_name")
 EVENT_KEYS = {"version", "family", "start", "end", "attachments", "tags_profiler", "endpoint_counts", "internal", "info"}
@@ -63,6 +64,20 @@ class DatadogFake(Fake):
         self.api_key, self.gaps = api_key, gaps
         self.ledger, self.last_number = Ledger(), {}
         super().__init__(script, **options)
+
+    def local_totals(self):
+        """Events that Datadog has no type of are tracepoints, their name and unit in a label."""
+        out = {}
+        for upload in self.distinct_uploads():
+            types = upload.profile.sample_types
+            for sample in upload.profile.samples:
+                for (name, unit), value in zip(types, sample.values):
+                    key = LOCAL_NAMES.get(name, f"{name}/{unit}")
+                    if name == "tracepoint":
+                        event, _, kind = sample.labels.get("tracepoint_type", "?").partition(" (")
+                        key = f"{event}/{kind.removesuffix(')') or 'count'}"
+                    out[key] = out.get(key, 0) + value
+        return out
 
     def good_reply(self, request):
         return Reply(202 if request.path in INTAKE else 200)

@@ -12,6 +12,7 @@ from .server import Fake
 PATH = "/v1development/profiles"
 REQUEST = "otlp.ExportProfilesServiceRequest"
 BYTES_MAX = 20 << 20
+SAMPLES_MAX = 16000
 FIVE_MINUTES_S = 300
 TABLES = ("mapping_table", "location_table", "function_table", "link_table", "string_table", "attribute_table", "stack_table")
 BUILD_IDS = ("process.executable.build_id.gnu", "process.executable.build_id.go", "process.executable.build_id.htlhash")
@@ -81,6 +82,17 @@ class OtlpFake(Fake):
         """max_age_s: how old a profile may be (a collector does not ask)."""
         self.path, self.max_age_s, self.ledger = path, max_age_s, Ledger()
         super().__init__(script, **options)
+
+    def local_totals(self):
+        """CPU time comes as samples/count, in periods: here it is cpu/nanoseconds, right to half a period an upload, and
+        there are no samples/count."""
+        out = {}
+        for upload in self.distinct_uploads():
+            for name, value in upload.totals.items():
+                if name == "samples/count" and upload.period_type == ["cpu", "nanoseconds"]:
+                    name, value = "cpu/nanoseconds", value * upload.period
+                out[name] = out.get(name, 0) + value
+        return out
 
     # ---- replies ----
 
@@ -255,17 +267,19 @@ class OtlpFake(Fake):
         request.uploads.append(
             Upload(
                 identity=identity,
-                totals={"/".join(names): total},
+                totals={"/".join(names[:2]): total},
                 samples=len(profile.all("samples")),
                 time_ns=profile.number("time_unix_nano"),
                 duration_ns=profile.number("duration_nano"),
                 tags=attributes,
+                period_type=names[2:],
+                period=profile.number("period"),
             )
         )
 
     @staticmethod
     def _check_types(profile, dictionary, findings):
-        """(type, unit) of the samples."""
+        """[type, unit] of the samples, and of the period where it is there."""
         sample_type, period_type = profile.one("sample_type"), profile.one("period_type")
         if sample_type is None:
             findings.stop(400, "sample_type is missing")
@@ -276,7 +290,7 @@ class OtlpFake(Fake):
             names += [dictionary.string(period_type.number(field), "period_type") for field in ("type_strindex", "unit_strindex")]
         for name in names:
             findings.need(re.match(r"[a-zA-Z0-9_:]*\Z", name), 400, f"type or unit {name!r} is not [a-zA-Z0-9_:]")
-        return names[:2]
+        return names
 
     def _check_id(self, request, profile, names, findings):
         profile_id = profile.blob("profile_id")
@@ -286,12 +300,13 @@ class OtlpFake(Fake):
         findings.need(profile_id.hex() not in in_request, 400, f"profile_id {profile_id.hex()} occurs twice in a request")
         same = self.ledger.same_as_before(profile_id, request.body)
         findings.need(same, 400, f"profile_id {profile_id.hex()} came before with another body")
-        return profile_id.hex(), profile.number("time_unix_nano"), "/".join(names)
+        return profile_id.hex(), profile.number("time_unix_nano"), "/".join(names[:2])
 
     def _check_samples(self, profile, dictionary, findings):
         """The sum of the values."""
         samples, seen, shapes, total = profile.all("samples"), set(), set(), 0
         findings.need(samples, 400, "a profile without samples")
+        findings.need(len(samples) <= SAMPLES_MAX, 400, f"{len(samples)} samples: Pyroscope takes {SAMPLES_MAX}")
         begin = profile.number("time_unix_nano")
         window = range(begin, begin + max(1, profile.number("duration_nano")))
         for at, sample in enumerate(samples):

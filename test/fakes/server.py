@@ -7,7 +7,7 @@
         server.done           both, once the answer is out (or the connection over)
         server.accepted       those that were answered as good
         server.violations     what is wrong with what came, one text each; [] is what a test wants
-        server.uploads()      profiles of accepted requests, in order; identities() and totals() of them
+        server.uploads()      profiles of accepted requests, in order; identities(), totals() and local_totals() of them
         server.connections    how many were made; server.handshakes_failed
         server.script([...])  other steps from now on (steps.py)
         server.down(), up()   the port closed, and open again
@@ -117,9 +117,17 @@ class Fake:
         """One per delivered profile; twice the same where it was delivered twice."""
         return [upload.identity for upload in self.uploads()]
 
+    def distinct_uploads(self):
+        """uploads() without what was delivered again."""
+        return list({upload.identity: upload for upload in self.uploads()}.values())
+
     def totals(self):
         """{"cpu/nanoseconds": sum} over what was delivered, each identity once."""
-        return add_totals({upload.identity: upload for upload in self.uploads()}.values())
+        return add_totals(self.distinct_uploads())
+
+    def local_totals(self):
+        """totals() under the names that a local file of the same run has."""
+        return self.totals()
 
     def summary(self):
         rows = [f"{len(self.received)} received, {len(self.accepted)} accepted, {len(self.cut)} cut, {self.connections} connections"]
