@@ -34,7 +34,6 @@ struct err;
     X(multi_remove_handle)                                                                                   \
     X(multi_socket_action)                                                                                   \
     X(multi_info_read)                                                                                       \
-    X(multi_timeout)                                                                                         \
     X(multi_strerror)
 
 struct library {

@@ -47,15 +47,12 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *pe
     return 0;
 }
 
-static void set_curl_due(struct http *h, long ms)
-{
-    h->curl_due_ns = ms < 0 ? NEVER : clock_mono_ns() + (uint64_t)ms * NSEC_PER_MSEC;
-}
-
 static int on_timer(CURLM *multi, long ms, void *ctx)
 {
+    struct http *h = ctx;
+
     (void)multi;
-    set_curl_due(ctx, ms);
+    h->curl_due_ns = ms < 0 ? NEVER : clock_mono_ns() + (uint64_t)ms * NSEC_PER_MSEC;
     return 0;
 }
 
@@ -77,16 +74,11 @@ static void run_socket(struct http *h, const struct epoll_event *event)
 static void run_timer(struct http *h)
 {
     int running;
-    long ms = -1;
 
     if (h->curl_due_ns > clock_mono_ns())
         return;
-    h->curl_due_ns = NEVER;
+    h->curl_due_ns = NEVER; /* until it says so again, as it does when this was early */
     h->curl.multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    /* It does not tell again what it believes to be known: without this a timer that came early by its
-     * rounding would be the last. */
-    if (h->curl_due_ns == NEVER && h->curl.multi_timeout(h->multi, &ms) == CURLM_OK)
-        set_curl_due(h, ms);
 }
 
 void loop_run(struct http *h)

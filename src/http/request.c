@@ -207,7 +207,7 @@ static void set_place(struct options *o, const struct http_endpoint *endpoint)
     set_number(o, CURLOPT_DISALLOW_USERNAME_IN_URL, 1);
     set_number(o, CURLOPT_FOLLOWLOCATION, 0);
     set_text(o, CURLOPT_UNIX_SOCKET_PATH, endpoint->unix_socket);
-    if (endpoint->no_proxy || endpoint->unix_socket)
+    if (endpoint->no_proxy) /* for a unix socket there is none: CURLOPT_UNIX_SOCKET_PATH(3) */
         set_text(o, CURLOPT_PROXY, "");
     set_number(o, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
 }

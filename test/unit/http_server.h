@@ -162,7 +162,7 @@ static inline void *server_run(void *ctx)
             break;
         s->connections++;
         while (s->requests < s->steps && server_read(s, fd, &s->request[s->requests])) {
-            s->requests++;
+            __atomic_add_fetch(&s->requests, 1, __ATOMIC_RELEASE);
             if (!server_act(s, fd, &s->step[s->requests - 1]))
                 break;
         }
@@ -218,6 +218,12 @@ static inline void server_start_unix(struct server *s, const char *path, const s
     snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
     assert_int_equal(bind(s->listener, (struct sockaddr *)&at, sizeof(at)), 0);
     server_listen(s);
+}
+
+/* For a test to wait for while the server runs. */
+static inline size_t server_requests(const struct server *s)
+{
+    return __atomic_load_n(&s->requests, __ATOMIC_ACQUIRE);
 }
 
 static inline void server_stop(struct server *s)
