@@ -101,6 +101,7 @@ static void call_finish(struct http_call *call, CURLcode code)
         words_failure(call, code, words);
         out.error = words;
     }
+    call->http->fruitless = 0;
     call_unlink(call);
     call->done(call->ctx, &out);
     call_recycle(call);
@@ -175,7 +176,7 @@ struct http *http_new(const char *agent, struct err *e)
 {
     struct http *h = base_calloc(1, sizeof(*h));
 
-    h->epoll_fd = h->timer_fd = -1;
+    h->epoll_fd = h->sockets_fd = h->timer_fd = -1;
     h->agent = base_strdup(agent);
     if (open_client(h, e) == 0)
         return h;

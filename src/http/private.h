@@ -28,9 +28,13 @@ struct http {
     struct library curl;
     CURLM *multi;
     char *agent;
-    int epoll_fd, timer_fd;
+    int epoll_fd;   /* holds the next two */
+    int sockets_fd; /* an epoll descriptor of libcurl's sockets */
+    int timer_fd;
     uint64_t curl_due_ns;            /* when libcurl wants to be called */
+    uint64_t resume_ns;              /* when sockets are listened to again; 0: they are */
     uint64_t armed_ns;               /* what timer_fd is set to */
+    uint32_t fruitless;              /* times in a row that sockets were ready and nothing moved */
     struct http_call *active, *idle; /* idle: handles to use again, linked by next */
     uint32_t idle_count;
 };

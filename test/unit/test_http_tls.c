@@ -68,15 +68,14 @@ static void wait_until_it_listens(const struct tls *t)
     }
 }
 
-static void tls_serve(struct tls *t, bool ask_for_client)
+static void tls_serve(struct tls *t, char *const *more)
 {
     char *argv[16] = {"openssl", "s_server",      "-quiet", "-unix",        "socket",
                       "-cert",   "localhost.pem", "-key",   "localhost.key"};
-    char *const more[] = {"-Verify", "1", "-verify_return_error", "-CAfile", "client.pem"};
     int in[2], out[2];
 
-    if (ask_for_client)
-        memcpy(argv + 9, more, sizeof(more));
+    for (size_t n = 9; more && *more; more++)
+        argv[n++] = *more;
 
     assert_int_equal(pipe2(in, O_CLOEXEC), 0);
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
@@ -168,7 +167,7 @@ TEST(http_tls__trusts_the_authority_it_was_given_and_no_other)
     struct tls t;
 
     tls_make(&t);
-    tls_serve(&t, false);
+    tls_serve(&t, NULL);
     refused(&t, (struct http_endpoint){.url = "https://localhost"}, "certificate");
     refused(&t, (struct http_endpoint){.url = "https://localhost", .ca_file = t.client_cert}, "certificate");
     refused(&t, (struct http_endpoint){.url = "https://localhost", .ca_file = t.client_key}, "certificate");
@@ -181,7 +180,7 @@ TEST(http_tls__refuses_a_certificate_of_another_name)
     struct tls t;
 
     tls_make(&t);
-    tls_serve(&t, false);
+    tls_serve(&t, NULL);
     refused(&t, (struct http_endpoint){.url = "https://other.example", .ca_file = t.ca}, "other.example");
     refused(&t, (struct http_endpoint){.url = "https://127.0.0.1", .ca_file = t.ca}, "127.0.0.1");
     tls_remove(&t);
@@ -189,11 +188,12 @@ TEST(http_tls__refuses_a_certificate_of_another_name)
 
 TEST(http_tls__shows_the_certificate_of_the_client)
 {
-    struct tls t;
+    char *const more[] = {"-Verify", "1", "-verify_return_error", "-CAfile", "client.pem", NULL};
     struct http_endpoint endpoint = {.url = "https://localhost"};
+    struct tls t;
 
     tls_make(&t);
-    tls_serve(&t, true);
+    tls_serve(&t, more);
     endpoint.ca_file = t.ca;
     refused(&t, endpoint, "SSL");
     endpoint.cert_file = t.client_cert;
@@ -223,4 +223,77 @@ TEST(http_tls__refuses_a_server_that_speaks_without)
     assert_int_equal(r.status, 0);
     assert_int_equal(s.requests, 0);
     server_release(&s);
+}
+
+/* ---- HTTP/2 (RFC 9113), by hand ---- */
+
+#define H2_SETTINGS "\0\0\0\4\0\0\0\0\0" /* none */
+#define H2_WINDOWS                                                                                           \
+    "\0\0\4\x08\0\0\0\0\0\0\0\xff\xff"     /* WINDOW_UPDATE of the connection by 65535 bytes */              \
+    "\0\0\4\x08\0\0\0\0\1\0\0\xff\xff"     /* and of stream 1 */
+#define H2_STATUS "\0\0\1\1\5\0\0\0\1\x88" /* HEADERS of stream 1, the last of it: ":status: 200" */
+
+#define H2_BODY_BYTES 100000 /* more than the 65535 that may be sent without asking (section 6.9.2) */
+
+#define tls_write(t, frame)                                                                                  \
+    assert_int_equal(write((t)->to_server, frame, sizeof(frame) - 1), sizeof(frame) - 1)
+
+/* What the server does when bytes came: the answer when the body has ended. */
+static void h2_read(struct tls *t)
+{
+    char chunk[4096];
+    ssize_t n = read(t->from_server, chunk, sizeof(chunk));
+
+    assert_true(n > 0);
+    if (!t->request.len)
+        tls_write(t, H2_SETTINGS);
+    buf_add(&t->request, chunk, (size_t)n);
+    if (t->answered || !memmem(t->request.data, t->request.len, "the end", 7))
+        return;
+    tls_write(t, H2_STATUS);
+    t->answered = true;
+}
+
+/* The server allows the rest of the body only after a while. */
+TEST(http_tls__does_not_turn_in_circles_while_a_body_must_wait)
+{
+    char *const more[] = {"-alpn", "h2", NULL};
+    FREE_PTR char *body = base_calloc(1, H2_BODY_BYTES);
+    struct http_request request = {"POST", "/", "", body, H2_BODY_BYTES, NULL, NULL};
+    struct http_endpoint endpoint = {.url = "https://localhost", .timeout_ms = WAIT_MS};
+    uint64_t until = clock_mono_ns() + 500 * NSEC_PER_MSEC;
+    unsigned steps = 0;
+    struct http *h;
+    struct result r;
+    struct tls t;
+
+    memcpy(body + H2_BODY_BYTES - 7, "the end", 7);
+    tls_make(&t);
+    tls_serve(&t, more);
+    endpoint.ca_file = t.ca;
+    endpoint.unix_socket = t.socket;
+    h = client_new();
+    client_start(h, &endpoint, &request, &r);
+    while (!r.calls) {
+        struct pollfd p[2] = {{.fd = http_fd(h), .events = POLLIN}, {.fd = t.from_server, .events = POLLIN}};
+
+        assert_true(poll(p, 2, WAIT_MS) > 0);
+        if (p[1].revents)
+            h2_read(&t);
+        if (p[0].revents) {
+            http_step(h);
+            steps++;
+        }
+        if (t.request.len > 65535 && steps > 100 && clock_mono_ns() > until) {
+            assert_false(t.answered);
+            assert_in_range(steps, 1, 1000); /* there could be a million */
+            tls_write(&t, H2_WINDOWS);
+            until = UINT64_MAX;
+        }
+    }
+    http_free(h);
+    assert_int_equal(until, UINT64_MAX);
+    assert_string_equal(r.error, "");
+    assert_int_equal(r.status, 200);
+    tls_remove(&t);
 }
