@@ -38,7 +38,7 @@
 #define PACKED_BYTES_MAX  (64U << 20)
 #define SAMPLE_BYTES      32 /* of a sample beside stack and values */
 #define VALUE_BYTES       16
-#define FRAME_BYTES       4
+#define FRAME_BYTES       3 /* an index: so many locations that it takes more are more than a request */
 #define PROCESS_NAMES_MAX 64
 
 #define OTHER_PROCESS UINT32_MAX
