@@ -13,6 +13,7 @@
 #include "ringside/base.h"
 
 #include "backend.h"
+#include "series.h"
 
 typedef Opentelemetry__Proto__Collector__Profiles__V1development__ExportProfilesServiceResponse WireResponse;
 typedef Opentelemetry__Proto__Collector__Profiles__V1development__ExportProfilesPartialSuccess WirePartial;
@@ -55,10 +56,10 @@ static enum target_verdict judge_partial(const WirePartial *partial, char words[
 /* A body that cannot be understood takes nothing back: the status says that all was stored. */
 static enum target_verdict judge_success(const struct http_reply *reply, char words[TARGET_WORDS_MAX])
 {
-    enum target_verdict verdict = TARGET_DELIVERED;
+    enum target_verdict verdict = series_judge_success(reply, words);
     WireResponse *response = NULL;
 
-    if (is_protobuf(reply))
+    if (verdict == TARGET_DELIVERED && is_protobuf(reply))
         response =
             opentelemetry__proto__collector__profiles__v1development__export_profiles_service_response__unpack(
                 NULL, reply->body_bytes, reply->body);

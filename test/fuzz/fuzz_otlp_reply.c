@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static const int statuses[] = {200, 202, 400, 404, 429, 500, 503};
-    static const char *const types[] = {"application/x-protobuf", "application/json", "text/plain", ""};
+    static const char *const types[] = {"application/x-protobuf", "application/json", "text/plain",
+                                        "text/html", ""};
     struct http_reply reply = {.error = ""};
     char words[TARGET_WORDS_MAX], clean[TARGET_WORDS_MAX];
     enum target_verdict verdict;
@@ -32,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     utf8_clean(clean);
     if (strcmp(clean, words) != 0)
         abort();
-    if ((reply.status < 300) != (verdict == TARGET_DELIVERED || verdict == TARGET_IN_PART))
+    if (reply.status < 300 ? verdict == TARGET_REFUSED : verdict != TARGET_REFUSED && verdict != TARGET_RETRY)
         abort();
     return 0;
 }
