@@ -14,6 +14,8 @@
 #include "ringside/pprof.h"
 #include "ringside/target.h"
 
+#include "series.h"
+
 typedef Opentelemetry__Proto__Collector__Profiles__V1development__ExportProfilesServiceRequest WireRequest;
 typedef Opentelemetry__Proto__Profiles__V1development__ProfilesDictionary WireDictionary;
 typedef Opentelemetry__Proto__Profiles__V1development__ResourceProfiles WireResourceProfiles;
@@ -312,6 +314,7 @@ static WireResource *make_resource(struct arena *a, const struct target_identity
     WireResource **resource = MESSAGES(a, resource__v1__resource, 1);
     size_t max = OWN_ATTRIBUTES + (size_t)who->tag_count;
     struct attributes t = {.arena = a, .resource = resource[0]};
+    FREE_PTR char *url = series_source_url(who->git_repository);
 
     t.row = MESSAGES(a, common__v1__key_value, max);
     t.value = MESSAGES(a, common__v1__any_value, max);
@@ -326,7 +329,7 @@ static WireResource *make_resource(struct arena *a, const struct target_identity
     add_text(&t, "host.name", who->host);
     add_text(&t, "container.id", who->container_id);
     add_process(&t, who);
-    add_text(&t, "vcs.repository.url.full", who->git_repository);
+    add_text(&t, "vcs.repository.url.full", url);
     add_text(&t, "vcs.ref.head.revision", who->git_commit);
     strtab_release(&t.keys);
     return t.resource;

@@ -119,15 +119,22 @@ static const char *behind_user(const char *text)
     return text;
 }
 
-void series_add_source(struct series *s, const struct target_identity *who)
+char *series_source_url(const char *url)
 {
-    const char *url = who->git_repository, *scheme = url ? strstr(url, "://") : NULL;
+    const char *scheme = url ? strstr(url, "://") : NULL;
     const char *server = scheme ? behind_user(scheme + 3) : url;
-    FREE_PTR char *clean = NULL;
+    char *clean = NULL;
 
     if (server && asprintf(&clean, "%.*s%s", scheme ? (int)(scheme + 3 - url) : 0, url, server) < 0)
         clean = NULL;
-    series_add(s, "service_repository", clean);
+    return clean;
+}
+
+void series_add_source(struct series *s, const struct target_identity *who)
+{
+    FREE_PTR char *url = series_source_url(who->git_repository);
+
+    series_add(s, "service_repository", url);
     series_add(s, "service_git_ref", who->git_commit);
 }
 

@@ -38,6 +38,9 @@ void series_release(struct series *s);
 /* name becomes [a-zA-Z_][a-zA-Z0-9_]*. False, and nothing added, when there is no value, the name is taken
  * already, or there are too many. */
 bool series_add(struct series *s, const char *name, const char *value);
+/* A repository's URL without user and password, the caller's to free. NULL: none, or these cannot be told
+ * from the rest. */
+char *series_source_url(const char *url);
 /* service_repository and service_git_ref, by which Pyroscope links to the source; the URL without user and
  * password. */
 void series_add_source(struct series *s, const struct target_identity *who);

@@ -18,7 +18,7 @@ static const struct target_identity someone = {
     .runtime_id = "0f8fad5b-d9cb-469f-a165-70867728950e",
     .host = "found",
     .container_id = "c0ffee",
-    .git_repository = "https://example.org/x.git",
+    .git_repository = "https://me:secret@example.org/x.git",
     .git_commit = "abc",
     .profiler_version = "0.1.0",
     .executable = "/usr/bin/w\xe9"
@@ -363,6 +363,7 @@ TEST(otlp__says_whose_profile_it_is)
     assert_string_equal(resource_text(r, "process.executable.path"), "/usr/bin/w?b");
     assert_string_equal(resource_text(r, "process.executable.name"), "w?b");
     assert_string_equal(resource_text(r, "vcs.ref.head.revision"), "abc");
+    assert_string_equal(resource_text(r, "vcs.repository.url.full"), "https://example.org/x.git");
     assert_string_equal(resource_text(r, "team"), "core"); /* the first of two */
     assert_string_equal(resource_text(r, "region"), "eu:west");
     assert_string_equal(resource_text(r, "host.name"), "given");
