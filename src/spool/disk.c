@@ -79,7 +79,8 @@ int spool_disk_write(struct spool *s, const struct spool_entry_name *name, const
         atomic_file_abort(&f);
         return -1;
     }
-    if (fdatasync(f.fd) < 0) {
+    /* EINVAL: a file system that has no such thing (fsync(2)). */
+    if (fdatasync(f.fd) < 0 && errno != EINVAL) {
         err_set(e, errno, "sync %s", text);
         atomic_file_abort(&f);
         return -1;

@@ -86,9 +86,12 @@ bool spool_run_is_there(int folder_fd, const struct spool_run *run)
 {
     struct stat held, named;
 
-    return run->fd >= 0 && fstat(run->fd, &held) == 0 &&
-           fstatat(folder_fd, run->name, &named, AT_SYMLINK_NOFOLLOW) == 0 && held.st_dev == named.st_dev &&
-           held.st_ino == named.st_ino;
+    if (run->fd < 0 || fstat(run->fd, &held) < 0)
+        return false;
+    /* To have lost access (EACCES) does not make it gone. */
+    if (fstatat(folder_fd, run->name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno != ENOENT && errno != ENOTDIR && errno != ESTALE;
+    return held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
 /* -1 with errno; EWOULDBLOCK: somebody holds it. */

@@ -13,11 +13,11 @@ void spool_drop(struct spool *s, uint32_t at, enum stats_id why, const char *rea
 {
     const struct spool_entry *entry = &s->entry[at];
 
-    if (log_enabled(LEVEL_WARN)) {
+    if (log_enabled(LEVEL_ERROR)) {
         char label[LABEL_SHOWN];
 
         spool_disk_label(s, entry, label, sizeof(label));
-        log_warn(spool, "%s is dropped undelivered: %s", label, reason);
+        log_error(spool, "%s is dropped undelivered: %s", label, reason);
     }
     if (!entry->memory)
         spool_disk_unlink(s, entry);

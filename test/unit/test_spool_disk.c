@@ -224,6 +224,35 @@ TEST(spool__goes_on_when_its_folder_is_moved)
     world_remove(&w);
 }
 
+/* As a process does that gives up its rights. */
+static void lose_access(const struct world *w, bool lose)
+{
+    if (geteuid() == 0 || getuid() == 0)
+        assert_int_equal(seteuid(lose ? 65534 : 0), 0);
+    else
+        assert_int_equal(chmod(w->folder, lose ? 0 : 0700), 0);
+}
+
+TEST(spool__forgets_nothing_when_it_loses_access_to_its_folder)
+{
+    struct world w;
+    struct spool *s;
+
+    world_make(&w);
+    s = spool_open(&w.config);
+    put(s, 0, "1", 10);
+    lose_access(&w, true);
+    spool_tend(s, MORNING);
+    lose_access(&w, false);
+    assert_true(unreadable(&w) == 0);
+    put(s, 0, "2", 10);
+    next_is(s, 0, "1");
+    next_is(s, 0, "2");
+    spool_close(s);
+    assert_int_equal(runs_in(&w), 0);
+    world_remove(&w);
+}
+
 /* ---- gone ---- */
 
 static void removed_while_running(const char *how, bool at_tend)
