@@ -98,6 +98,34 @@ TEST(spool__takes_over_a_run_that_ends_meanwhile)
     world_remove(&w);
 }
 
+TEST(spool__sends_the_older_run_first_though_it_ended_later)
+{
+    struct world w;
+    struct spool *a, *b, *c, *d;
+
+    world_make(&w);
+    a = spool_open(&w.config);
+    b = spool_open(&w.config);
+    c = spool_open(&w.config);
+    d = spool_open(&w.config);
+    put(a, 0, "a", 10);
+    put(b, 0, "b", 10);
+    put(c, 0, "c", 10);
+    put(d, 0, "d", 10);
+    spool_close(d);
+    spool_tend(c, MORNING);
+    spool_close(b);
+    spool_tend(c, MORNING);
+    spool_close(a);
+    spool_tend(c, MORNING);
+    next_is(c, 0, "a");
+    next_is(c, 0, "b");
+    next_is(c, 0, "d"); /* what ended before what goes on, though it began later */
+    next_is(c, 0, "c");
+    spool_close(c);
+    world_remove(&w);
+}
+
 TEST(spool__leaves_entries_of_other_targets)
 {
     struct world w;
