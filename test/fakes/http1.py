@@ -23,7 +23,7 @@ class Gone(Exception):
     """The client ended the connection in the middle of a request."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Request:
     """One request as it came, and what was made of it."""
 
@@ -39,7 +39,7 @@ class Request:
     raw: bytes = b""  # every byte of it
     faults: list = field(default_factory=list)  # of the HTTP itself
     step: str = ""  # what the script said
-    verdict: str = ""  # accepted, refused, denied, scripted (a failure), cut (ended before its end)
+    verdict: str = ""  # accepted, refused, denied, scripted (a failure), cut (ended before its end), lost (the good answer)
     status: int = 0  # of the reply; 0: none was given
     violations: list = field(default_factory=list)
     content: object = None  # what the body says, by the backend's form

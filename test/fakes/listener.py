@@ -1,9 +1,11 @@
 """The listening socket of a fake: TCP or unix, taken down and up again at the same address, with or without TLS."""
 
+import errno
 import os
 import socket
 import ssl
 import threading
+import time
 
 
 class Listener:
@@ -71,8 +73,11 @@ class Listener:
         while True:
             try:
                 sock, _ = listening.accept()
-            except OSError:
-                return
+            except OSError as error:
+                if error.errno in (errno.EINVAL, errno.EBADF):
+                    return  # it was taken down
+                time.sleep(0.05)  # the client went away, or there are too many files
+                continue
             with self.lock:
                 self.open_sockets.add(sock)
                 number = self.connections

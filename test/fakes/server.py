@@ -11,12 +11,13 @@
         server.connections    how many were made; server.handshakes_failed
         server.script([...])  other steps from now on (steps.py)
         server.down(), up()   the port closed, and open again
-        server.wait_for(n)    until n requests were received; wait_for(n, what="accepted")
+        server.wait_for(n)    until n requests were received; wait_for(n, what="done"): and answered
 
 A request that breaks a rule is refused as the real server would, whatever the script says of a good answer; a scripted
 failure is given in any case, and the request judged all the same. A subclass gives judge() and the form of replies.
 """
 
+import email.utils
 import json
 import os
 import select
@@ -292,6 +293,8 @@ class Fake:
 
     @staticmethod
     def _modify(reply, step):
+        if step.get("retry-date") is not None:
+            reply.headers.append(("Retry-After", email.utils.formatdate(time.time() + float(step.get("retry-date")), usegmt=True)))
         if step.get("retry-after") is not None:
             reply.headers.append(("Retry-After", step.words("retry-after")))
         if step.kind != "redirect" and step.get("location") is not None:
@@ -340,12 +343,23 @@ class Fake:
             self._note_accepted(request)
         else:
             self._note_accepted(request)
-            sock.sendall(data)
+            self._send(sock, request, data)
         return "last" not in step and "early" not in step
 
     def _note_accepted(self, request):
         if request.verdict == "accepted":
             self._note(self.accepted, request, None)
+
+    def _send(self, sock, request, data):
+        """An answer that could not be given, as the connection was taken down meanwhile, is none."""
+        try:
+            sock.sendall(data)
+        except OSError:
+            with self._changed:
+                if request in self.accepted:
+                    self.accepted.remove(request)
+                    request.verdict = "lost"
+            raise
 
     @staticmethod
     def _trickle(sock, data, seconds):

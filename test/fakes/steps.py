@@ -14,7 +14,8 @@ A step is one of
 
 and any of these words after it:
 
-    retry-after=VALUE     that header (of an HTTP date: underscores for the blanks)
+    retry-after=VALUE     that header (underscores for blanks)
+    retry-date=N          that header as a date N seconds from now
     words=TEXT            what the answer says of the reason (underscores for the blanks)
     html                  a proxy's page as the body
     junk                  a body that is none of the backend's
@@ -29,7 +30,7 @@ Each step is for one request, in order; the last one stays.
 
 KINDS = ("ok", "hang", "stall", "slow", "reset", "close", "garbage", "huge", "redirect")
 FLAGS = ("html", "junk", "early", "half", "last")
-VALUES = ("retry-after", "words", "partial", "bytes", "seconds", "location", "headers")
+VALUES = ("retry-after", "retry-date", "words", "partial", "bytes", "seconds", "location", "headers")
 
 
 class Step:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The fakes as servers: scripted answers, going down and up, TLS, unix sockets, what is recorded, and the command."""
 
+import email.utils
 import http.client
 import json
 import os
@@ -64,18 +65,20 @@ class Serving(unittest.TestCase):
 
 class Scripts(Serving):
     def test_answers_in_order_and_the_last_one_stays(self):
-        server = self.start(PlainFake, ["503", "429 retry-after=2 words=slow_down", "ok"])
+        server = self.start(PlainFake, ["503", "429 retry-after=2 words=slow_down", "503 retry-date=3600", "ok"])
         request = good.Plain()
         with Client(server) as client:
             self.assertEqual(client.ask(request)[0], 503)
             status, headers, body = client.ask(request)
             self.assertEqual((status, headers["Retry-After"], body), (429, "2", b"slow down\n"))
+            date = email.utils.parsedate_to_datetime(client.ask(request)[1]["Retry-After"])
+            self.assertLess(abs(date.timestamp() - server.received[-1].wall - 3600), 60)
             self.assertEqual(client.ask(request)[0], 201)
             self.assertEqual(client.ask(request)[0], 204)
             server.script("400")
             self.assertEqual(client.ask(request)[0], 400)
         verdicts = [seen.verdict for seen in server.received]
-        self.assertEqual(verdicts, ["scripted", "scripted", "accepted", "accepted", "scripted"])
+        self.assertEqual(verdicts, ["scripted", "scripted", "scripted", "accepted", "accepted", "scripted"])
         self.assertEqual((server.connections, server.violations, len(server.accepted)), (1, [], 2))
         times = [seen.at for seen in server.received]
         self.assertEqual(times, sorted(times))
@@ -192,6 +195,24 @@ class Listening(Serving):
         with Client(server) as client:
             self.assertEqual(client.ask(good.Plain())[0], 409)
         self.assertEqual(server.connections, 2)
+
+    def test_an_answer_that_cannot_be_given_any_more(self):
+        judging, going_on = threading.Event(), threading.Event()
+
+        class Slow(PlainFake):
+            def judge(self, request, findings):
+                judging.set()
+                going_on.wait(TIMEOUT_S)
+
+        server = self.start(Slow)
+        with Client(server) as client:
+            client.send(good.Plain())
+            self.assertTrue(judging.wait(TIMEOUT_S))
+            server.down()
+            self.assertEqual(client.sock.recv(1), b"")
+            going_on.set()
+            self.assertEqual(server.wait_for(1, what="done")[0].verdict, "lost")
+        self.assertEqual((server.accepted, len(server.received)), ([], 1))
 
     def test_a_unix_socket(self):
         path = os.path.join(self.folder(), "agent.sock")
