@@ -29,6 +29,7 @@ struct backend {
     uint16_t port;    /* the one its servers listen on; what an http:// URL without port means */
     bool unix_socket; /* can be one */
     bool query;       /* a URL may have one */
+    bool words;       /* and, in its path, words in braces */
     /*
      * Called when the URL is taken apart: t->base is "SCHEME://HOST:PORT", t->path all of the path; user,
      * password, bearer token and the user's headers are in place. Says what is missing, adds credentials of

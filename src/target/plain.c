@@ -216,12 +216,14 @@ static enum target_verdict plain_judge(const struct target *t, const struct http
 const struct backend backend_put = {.kind = "put",
                                     .port = 80,
                                     .query = true,
+                                    .words = true,
                                     .prepare = plain_prepare,
                                     .convert = plain_convert,
                                     .judge = plain_judge};
 const struct backend backend_post = {.kind = "post",
                                      .port = 80,
                                      .query = true,
+                                     .words = true,
                                      .prepare = plain_prepare,
                                      .convert = plain_convert,
                                      .judge = plain_judge};

@@ -240,7 +240,7 @@ static int check_scheme(const struct backend *b, const struct url *u, struct err
         return err_set(e, 0, "%s is not reached by a unix socket", b->kind);
     if (u->query[0] && !b->query)
         return err_set(e, 0, "a URL of %s has no '?' part", b->kind);
-    if (u->scheme != URL_UNIX && !b->query && strpbrk(u->path, "{}"))
+    if (u->scheme != URL_UNIX && !b->words && strpbrk(u->path, "{}"))
         return err_set(e, 0, "'{' and '}' are for put+ and post+ only");
     return 0;
 }

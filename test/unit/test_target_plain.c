@@ -140,6 +140,7 @@ TEST(target_plain__unknown_words_and_lonely_braces_are_refused)
     refused("post+http://s/{{service}}", "'{{service}'");
     refused("http://s/{service}", "put+ and post+");
     refused("pyroscope+http://s/{service}", "put+ and post+");
+    refused("otlp+http://s/{service}", "put+ and post+");
 }
 
 TEST(target_plain__the_query_is_a_secret_of_the_endpoint)
