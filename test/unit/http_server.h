@@ -40,6 +40,7 @@ enum server_act {
     SERVER_ANSWER, /* and wait for the next request on the connection */
     SERVER_ANSWER_AND_CLOSE,
     SERVER_ANSWER_AND_HANG, /* until the client leaves */
+    SERVER_ANSWER_AND_DRIP, /* a byte each 10 ms */
     SERVER_RESET,           /* of the connection, without an answer */
 };
 
@@ -144,6 +145,8 @@ static inline bool server_act(const struct server *s, int fd, const struct serve
     memset(filler, 'x', sizeof(filler));
     for (size_t i = 0; going && i < step->repeat; i++)
         going = server_send(fd, filler, sizeof(filler));
+    while (going && step->act == SERVER_ANSWER_AND_DRIP)
+        going = usleep(10000) == 0 && server_send(fd, "x", 1);
     if (step->act == SERVER_ANSWER_AND_HANG)
         server_hang(s, fd);
     if (step->act == SERVER_RESET)

@@ -261,6 +261,25 @@ TEST(http__has_many_calls_under_way)
     }
 }
 
+/* A server that says a little now and then does not hold a call for longer than its time. */
+TEST(http__is_not_held_by_a_reply_that_drips)
+{
+    struct server_step step = {SERVER_ANSWER_AND_DRIP, "HTTP/1.1 200 OK\r\n", 0};
+    struct http_endpoint endpoint = {.timeout_ms = 300};
+    struct server s;
+    struct result r;
+
+    exchange(&step, &endpoint, &r, &s);
+    assert_int_equal(r.status, 0);
+    assert_string_equal(r.error, "timed out");
+    server_release(&s);
+    step.text = "HTTP/1.1 200 OK\r\n\r\n";
+    exchange(&step, &endpoint, &r, &s);
+    assert_int_equal(r.status, 200);
+    assert_true(r.body_bytes < HTTP_REPLY_MAX);
+    server_release(&s);
+}
+
 /* Nothing happens: nothing is readable, so a caller that waits sleeps. */
 TEST(http__is_quiet_when_there_is_nothing_to_do)
 {

@@ -3,11 +3,26 @@
  */
 #include "unit.h"
 
+#include <dlfcn.h>
 #include <string.h>
 
 #include "../../src/http/library.h"
 #include "../../src/http/reply.h"
 #include "ringside/http.h"
+
+/* Must be the first: nothing unloads it. */
+TEST(http_library__is_not_there_before_it_is_needed)
+{
+    struct library curl;
+    void *handle = dlopen(LIBRARY_NAME, RTLD_NOW | RTLD_NOLOAD);
+
+    assert_null(handle);
+    assert_int_equal(library_load(&curl, LIBRARY_NAME, NULL), 0);
+    handle = dlopen(LIBRARY_NAME, RTLD_NOW | RTLD_NOLOAD);
+    assert_non_null(handle);
+    dlclose(handle);
+    library_release(&curl);
+}
 
 static void lines(struct reply *r, const char *const *line)
 {
