@@ -380,6 +380,8 @@ TEST(spool__says_again_that_the_disk_is_full_only_after_it_was_not)
     for (int i = 0; i < 3; i++) {
         limit_files(1000);
         put(s, 0, "x", 5000);
+        put(s, 0, "x", 10); /* fits: that is not yet the end of it */
+        assert_int_equal(in_memory(s), 1);
         put(s, 0, "x", 5000);
         spool_tend(s, MORNING);
         limit_files(0);
