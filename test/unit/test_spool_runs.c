@@ -246,6 +246,7 @@ TEST(spool__never_drops_entries_of_a_run_that_is_alive)
     assert_true(dropped_full(&w) == 1);
     put(b, 0, "b2", 5000); /* would not fit if all of ours went: to memory, and b1 stays */
     assert_true(dropped_full(&w) == 1);
+    spool_tend(b, MORNING);
     assert_int_equal(left_of(b, 0).in_memory, 1);
     next_is(a, 0, "a");
     spool_close(a);
