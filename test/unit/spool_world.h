@@ -49,7 +49,7 @@ static UNUSED void world_make(struct world *w)
 
 static UNUSED void run(const char *fmt, const char *path)
 {
-    char command[512];
+    char command[1024];
 
     snprintf(command, sizeof(command), fmt, path);
     assert_int_equal(system(command), 0);
