@@ -24,6 +24,7 @@ test_list=(
     redis-check-rdb=redis-tools
     protoc=protobuf-compiler # independent decoder of what is sent
     nginx=nginx-light openssl=openssl curl=curl # real servers in front of the tests' own
+    python3-yaml # the files of docs/examples
     strace=strace perf=linux-perf setpriv=util-linux ps=procps git=git
 )
 
