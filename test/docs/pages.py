@@ -64,6 +64,11 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text).lower()).replace(" ", "-") for text in headings}
 
 
+def sections(page):
+    """{heading: text} of those of the second level."""
+    return dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", page.read_text(), re.MULTILINE | re.DOTALL))
+
+
 def links(page):
     return re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text()))
 

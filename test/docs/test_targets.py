@@ -17,7 +17,7 @@ import sys
 import tempfile
 import unittest
 
-from pages import EXAMPLES, FENCE, PAGES, SOURCE, VARIABLE, anchors, commands, commands_of_block, links, name_of, tables
+from pages import EXAMPLES, FENCE, PAGES, SOURCE, VARIABLE, anchors, commands, commands_of_block, links, name_of, sections, tables
 
 sys.path.insert(0, str(SOURCE / "test"))
 from fakes import DatadogFake, OtlpFake, ParcaFake, PlainFake, PyroscopeFake  # noqa: E402
@@ -146,18 +146,23 @@ class Backends(Folder):
         basic = re.match("Basic (.*)", request.header("authorization") or "")
         return "\n".join([request.target, *(value for _, value in request.headers), base64.b64decode(basic[1]).decode() if basic else ""])
 
+    def run_busy(self, words, env, fakes):
+        """The program's options in words, for a command that uses the CPU for a while; everything must be accepted."""
+        words = [ringside, "--wait", "--flush-timeout", "30s", *words, *BUSY]
+        done = subprocess.run(words, env=clean_environment(self.folder, **env), text=True, cwd=self.folder, capture_output=True, timeout=120)
+        if "perf_event_open" in done.stderr:
+            if "perf" in os.environ.get("REQUIRE", "").split(","):
+                self.fail(done.stderr)
+            self.skipTest(done.stderr)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for fake in fakes:
+            self.assertEqual(fake.violations, [])
+            self.assertTrue(fake.accepted, fake.summary())
+
     def send(self, command):
         with self.fakes_in_place(command) as (words, env, fakes):
-            at = words.index("./shop")
-            words = [ringside, "--wait", "--flush-timeout", "30s", *words[1:at], *BUSY]
-            done = subprocess.run(words, env=clean_environment(self.folder, **env), text=True, cwd=self.folder, capture_output=True, timeout=120)
-            if "perf_event_open" in done.stderr:
-                if "perf" in os.environ.get("REQUIRE", "").split(","):
-                    self.fail(done.stderr)
-                self.skipTest(done.stderr)
-            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.run_busy(words[1:words.index("./shop")], env, fakes)
             for fake in fakes:
-                self.assertEqual(fake.violations, [])
                 self.assertEqual(len(fake.accepted), 1, fake.summary())
                 self.assertTrue(fake.name == "plain" and "put+" not in str(command.words) + str(command.env) or
                                 "shop" in fake.accepted[0].target + str(fake.uploads()[0].tags), fake.accepted[0].target)
@@ -167,7 +172,7 @@ class Backends(Folder):
 
     def test_what_the_page_says_is_accepted_by_the_server(self):
         kinds = set()
-        for heading, section in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", TARGETS.read_text(), re.MULTILINE | re.DOTALL):
+        for heading, section in sections(TARGETS).items():
             for language, block in FENCE.findall(section):
                 if language != "sh":
                     continue
@@ -177,6 +182,55 @@ class Backends(Folder):
                     self.send(command)
                 kinds.add(heading)
         self.assertEqual(kinds, {"Datadog", "Grafana Pyroscope", "Parca", "OpenTelemetry Collector", "Any server that takes files", "Credentials"})
+
+
+    def test_what_is_sent_has_names_that_the_page_tells(self):
+        """Everything that can be said of a service is; page faults stand for events that are not CPU time."""
+        options = ["-S", "shop", "-E", "prod", "-V", "1.2", "--git-repository-url", "https://example.com/shop.git", "--git-commit-sha", "4f2a9c1",
+                   "-e", "sCPU", "-e", "sPF label=faulted"]
+        headings = {"datadog": "Datadog", "pyroscope": "Grafana Pyroscope", "parca": "Parca", "otlp": "OpenTelemetry Collector"}
+        with contextlib.ExitStack() as stack:
+            fakes = {kind: stack.enter_context(FAKES[kind]()) for kind in headings}
+            urls = [word for kind, fake in fakes.items() for word in ("-U", f"{kind}+{fake.url}")]
+            self.run_busy([*options, *urls], {"RINGSIDE_TAGS": "team:core"}, fakes.values())
+            for kind, fake in fakes.items():
+                told = sections(TARGETS)[headings[kind]]
+                if kind == "parca":  # "as to Pyroscope, but for names"
+                    told += re.search("CPU time as .*", sections(TARGETS)[headings["pyroscope"]])[0]
+                told = {word for code in re.findall(r"`([^`\n]+)`", told) for word in (code, *re.split("[:/]", code))}
+                sent = {name for upload in fake.uploads() for name in [*upload.tags, *(total.partition("/")[0] for total in upload.totals)]}
+                sent |= {key for upload in fake.uploads() if upload.profile for sample in upload.profile.samples for key in sample.labels}
+                # What goes under a name of the user's, the name of a series, and what Pyroscope adds itself.
+                sent -= {"team", "faulted", "__name__", "__delta__", "pyroscope_spy"}
+                with self.subTest(kind=kind):
+                    self.assertLessEqual(sent, told)
+                    self.assertGreater(len(sent), 5)
+
+
+class Words(Folder):
+    """Messages and numbers of the page."""
+
+    def test_messages_are_those_of_the_program(self):
+        code = "".join(path.read_text() for path in sorted(SOURCE.glob("src/*/*.c")))
+        code = re.sub(r'"\s*\n\s*"', "", code)  # texts in several pieces
+        messages = [message for row in re.findall(r"^\| (`.*?) \| ", sections(TARGETS)["Messages"], re.MULTILINE) for message in re.findall("`([^`]+)`", row)]
+        self.assertGreater(len(messages), 10)
+        for message in messages:
+            # What stands for something else, and what is put together: "%u profile%s", "keep %s in".
+            for part in re.split(r"\b[A-Z]{3,}\b|\bN\b(?: profiles)?|\bthem\b|\.\.\.|[():;]", message):
+                with self.subTest(message=message, part=part):
+                    self.assertTrue(part.strip(" -") in code)
+
+    def test_defaults_are_those_of_the_program(self):
+        shown = subprocess.run([ringside, "--show-config"], env=clean_environment(self.folder, RINGSIDE_SPOOL=""), cwd=self.folder, capture_output=True, text=True)
+        values = dict(re.findall(r'^([\w-]+) += "?([^\s"]+)', shown.stdout, re.MULTILINE))
+        page = TARGETS.read_text()
+        for option, text in (("upload-timeout", f"{int(values['upload-timeout'].removesuffix('ms')) // 1000} s, `--upload-timeout`"),
+                             ("flush-timeout", f"{int(values['flush-timeout'].removesuffix('ms')) // 1000} s, `--flush-timeout`"),
+                             ("spool-age", f"{values['spool-age']} hours, `--spool-age`"),
+                             ("spool-limit", f"at most {values['spool-limit']} MB")):
+            with self.subTest(option=option):
+                self.assertIn(text, page)
 
 
 class Files(Folder):
@@ -199,10 +253,12 @@ class Files(Folder):
         for inner in node if isinstance(node, list) else []:
             yield from self.images(inner)
 
-    def shows(self, env):
-        """The program has no objection to these variables; what it would do with them."""
-        done = subprocess.run([ringside, "--show-config"], env={**clean_environment(self.folder), **env}, cwd=self.folder, text=True, capture_output=True,
-                              timeout=60)
+    def shows(self, env, links=()):
+        """The program reads these variables and has no objection to them, nor to those that Kubernetes sets beside services called so."""
+        beside = {name.upper().replace("-", "_") + rest: value for name in links
+                  for rest, value in (("_PORT", "tcp://10.0.0.7:80"), ("_SERVICE_HOST", "10.0.0.7"), ("_SERVICE_PORT", "80"), ("_PORT_80_TCP_PROTO", "tcp"))}
+        done = subprocess.run([ringside, "--show-config"], env={**clean_environment(self.folder), **beside, **env}, cwd=self.folder, text=True,
+                              capture_output=True, timeout=60)
         self.assertEqual((done.returncode, done.stderr), (0, ""), env)
         self.assertNotIn("# note", done.stdout)
         for name in env:
@@ -258,7 +314,7 @@ class Files(Folder):
                 if name == "shop":
                     continue
                 data = objects["ConfigMap", config_map]["data"]
-                self.shows({**env, **data})
+                self.shows({**env, **data}, [name for kind, name in objects if kind == "Service"])
                 host, port = re.search(r"://([\w-]+):(\d+)$", data["RINGSIDE_URL"]).groups()
                 service = objects["Service", host]["spec"]
                 self.assertEqual(service["ports"], [{"port": int(port)}])
@@ -297,7 +353,7 @@ class Image(Folder):
 
     def test_what_it_calls_for_the_build_is_there(self):
         script, option = re.search(r"(tools/\S+) (--\S+)", self.text).groups()
-        self.assertIn(option, (SOURCE / script).read_text())
+        self.assertIn(f"    {option})", (SOURCE / script).read_text())
         preset = re.search(r"--preset (\w+)", self.text)[1]
         self.assertIn(f'"name": "{preset}"', (SOURCE / "CMakePresets.json").read_text())
         for name in re.findall(r"-D(\w+)=", self.text):
