@@ -60,6 +60,24 @@ static void add_capture(struct profile *p, const struct feed_info *info)
         profile_add_comment(p, "kernel: %s %s %s", uts.sysname, uts.release, uts.machine);
 }
 
+/* Only where something is not as it should be: who reads the profile then knows that others may be missing.
+ */
+static void add_deliveries(const struct worker *w, struct profile *p)
+{
+    uint64_t retried = counted(w, STATS_UPLOADS_RETRIED), refused = counted(w, STATS_UPLOADS_REFUSED);
+    uint64_t full = counted(w, STATS_SPOOL_DROPPED_FULL), old = counted(w, STATS_SPOOL_DROPPED_OLD);
+    uint64_t unreadable = counted(w, STATS_SPOOL_UNREADABLE);
+
+    if (retried || refused)
+        profile_add_comment(p, "uploads: delivered %llu, failed and tried again %llu, refused %llu",
+                            (unsigned long long)counted(w, STATS_UPLOADS_DELIVERED),
+                            (unsigned long long)retried, (unsigned long long)refused);
+    if (full || old || unreadable)
+        profile_add_comment(p, "dropped undelivered: no room %llu, too old %llu, unreadable %llu",
+                            (unsigned long long)full, (unsigned long long)old,
+                            (unsigned long long)unreadable);
+}
+
 void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns)
 {
     uint64_t samples = counted(w, STATS_SAMPLES);
@@ -89,5 +107,6 @@ void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns)
                         (double)(self.cpu_ns - w->self_cpu_before_ns) / 1e6, (double)duration_ns / 1e9,
                         (double)self.peak_rss_bytes / 1048576.0,
                         (unsigned long long)counted(w, STATS_WAKEUPS));
+    add_deliveries(w, p);
     w->self_cpu_before_ns = self.cpu_ns;
 }
