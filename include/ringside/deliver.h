@@ -21,7 +21,7 @@ struct deliver_config {
     struct target *const *target; /* borrowed, as are the texts of who */
     uint32_t targets;
     const struct target_identity *who;
-    const char *spool_folder; /* NULL: in memory only */
+    const char *spool_folder; /* NULL: in memory only; needed while it is opened, as is agent */
     uint64_t spool_bytes_max, spool_age_max_ns, memory_bytes_max;
     const char *agent; /* User-Agent */
     struct stats *stats;
@@ -36,9 +36,16 @@ int deliver_profile(struct deliver *d, const struct profile *p);
 int deliver_fd(const struct deliver *d);
 void deliver_step(struct deliver *d);
 
-/* Sends what is left for at most timeout_ms. Then says in the log what is not delivered, why, and where it
- * stays. Returns the number of profiles' requests that are left. */
-uint32_t deliver_flush(struct deliver *d, uint32_t timeout_ms);
+/* What ends a flush early: asked() is called while one of the descriptors (-1: none) is readable; true: end.
+ */
+struct deliver_stop {
+    int fd[2];
+    bool (*asked)(void *ctx, int fd);
+    void *ctx;
+};
+/* Sends what is left for at most timeout_ms. Then says in the log what is not delivered,
+ * why, and where it stays. stop may be NULL. Returns the number of profiles' requests that are left. */
+uint32_t deliver_flush(struct deliver *d, uint32_t timeout_ms, const struct deliver_stop *stop);
 void deliver_close(struct deliver *d);
 
 #endif

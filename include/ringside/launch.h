@@ -25,6 +25,7 @@ enum launch_kind {
     LAUNCH_DONE =
         'D', /* from the profiler, before it closes: it ended in order, and has said what went wrong */
     LAUNCH_FINISH = 'F', /* to the profiler, parent shape: the command ended, write the profile */
+    LAUNCH_STOP = 'S',   /* likewise: the parent was told to end, so wait for no server any more */
 };
 
 #define LAUNCH_FDS_MAX 250

@@ -6,7 +6,9 @@
  */
 #include "ringside/deliver.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,17 +27,27 @@
 
 #include "backoff.h"
 
+#define REASON_MAX   (TARGET_WORDS_MAX + 64)
+#define SAY_AGAIN_NS (600 * NSEC_PER_SEC)
+
+/* What the log has of a trouble, so that one that comes with every profile does not fill it. */
+struct said {
+    char text[REASON_MAX];
+    uint64_t at_ns;  /* 0: nothing so far */
+    uint32_t unsaid; /* since then */
+};
+
 struct lane {
     struct deliver *deliver;
     const struct target *target;
     uint32_t key; /* in the spool */
     struct spool_taken taken;
-    struct http_call *call; /* NULL: nothing is under way */
-    uint32_t failures;      /* in a row */
-    uint64_t not_before_ns; /* CLOCK_MONOTONIC */
-    bool asked_to_wait;     /* so by the server */
-    uint64_t delivered, refused;
-    char trouble[TARGET_WORDS_MAX + 64]; /* why the last try failed; "" when it did not */
+    struct http_call *call;   /* NULL: nothing is under way */
+    uint32_t failures;        /* in a row */
+    uint64_t not_before_ns;   /* CLOCK_MONOTONIC */
+    bool asked_to_wait;       /* so by the server */
+    char trouble[REASON_MAX]; /* why the last try failed; "" when it did not */
+    struct said down, refused, remark, lost;
 };
 
 struct deliver {
@@ -53,22 +65,58 @@ struct deliver {
 
 static void lane_pump(struct lane *l);
 
+static bool said_lately(const struct said *s)
+{
+    return s->at_ns && clock_mono_ns() - s->at_ns < SAY_AGAIN_NS;
+}
+
+static void note_said(struct said *s, const char *text)
+{
+    snprintf(s->text, sizeof(s->text), "%s", text);
+    s->at_ns = clock_mono_ns();
+    s->unsaid = 0;
+}
+
+/* False when the log has the same already. Else *out is how many times that was so since the last line. */
+static bool is_news(struct said *s, const char *text, uint32_t *out)
+{
+    if (said_lately(s) && strcmp(s->text, text) == 0) {
+        s->unsaid++;
+        return false;
+    }
+    *out = s->unsaid;
+    note_said(s, text);
+    return true;
+}
+
+/* A server that stays down is one line; one that comes and goes, or is down in many ways, one every now and
+ * then. */
 static void say_trouble(struct lane *l, const char *what)
 {
-    bool known = strcmp(l->trouble, what) == 0;
+    struct said *s = &l->down;
 
     snprintf(l->trouble, sizeof(l->trouble), "%s", what);
-    if (known || l->deliver->flushing)
+    if (strcmp(s->text, what) == 0 || said_lately(s) || l->deliver->flushing) {
         log_debug(deliver, "%s: %s", target_name(l->target), what);
-    else
-        log_warn(deliver, "%s: not delivered: %s; profiles wait and are sent again", target_name(l->target),
-                 what);
+        return;
+    }
+    log_warn(deliver, "%s: not delivered: %s; profiles wait and are sent again", target_name(l->target),
+             what);
+    note_said(s, what);
+}
+
+/* It answers: what went wrong before is over. */
+static void lane_recovered(struct lane *l)
+{
+    l->failures = 0;
+    l->not_before_ns = 0;
+    l->trouble[0] = l->down.text[0] = '\0';
 }
 
 static void lane_retry(struct lane *l, const struct http_reply *reply, const char *words)
 {
     struct deliver *d = l->deliver;
-    char what[sizeof(l->trouble)];
+    char what[REASON_MAX];
     uint64_t wait_ns = backoff_ns(l->failures++, d->flushing);
 
     if (reply->status)
@@ -84,30 +132,52 @@ static void lane_retry(struct lane *l, const struct http_reply *reply, const cha
     spool_put_back(d->spool, &l->taken);
 }
 
-/* It will not be sent again: this is the only line about it. */
+/* ", 3 more since the last such line"; "" for none. */
+static const char *more_text(uint32_t n, char out[64])
+{
+    out[0] = '\0';
+    if (n)
+        snprintf(out, 64, " (and %u more since this was said last)", n);
+    return out;
+}
+
+/* It will not be sent again: there is no other line about it. */
 static void lane_refused(struct lane *l, const struct http_reply *reply, const char *words)
 {
-    l->refused++;
+    char what[REASON_MAX], more[64];
+    uint32_t unsaid;
+
+    snprintf(what, sizeof(what), "HTTP status %d%s%s", reply->status, *words ? ": " : "", words);
     stats_add(l->deliver->config->stats, STATS_UPLOADS_REFUSED, 1);
-    log_error(deliver, "%s refuses profile %s, which is dropped: HTTP status %d%s%s", target_name(l->target),
-              l->taken.item.label, reply->status, *words ? ": " : "", words);
+    if (is_news(&l->refused, what, &unsaid))
+        log_error(deliver, "%s refuses profile %s, which is dropped: %s%s", target_name(l->target),
+                  l->taken.item.label, what, more_text(unsaid, more));
+    else
+        log_debug(deliver, "%s refuses profile %s", target_name(l->target), l->taken.item.label);
+    lane_recovered(l);
     spool_done(l->deliver->spool, &l->taken);
+}
+
+static void say_remark(struct lane *l, enum target_verdict verdict, const char *words)
+{
+    char more[64];
+    uint32_t unsaid;
+
+    if (is_news(&l->remark, words, &unsaid))
+        log_warn(deliver, "%s took profile %s%s: %s%s", target_name(l->target), l->taken.item.label,
+                 verdict == TARGET_IN_PART ? " in part" : "", words, more_text(unsaid, more));
 }
 
 static void lane_delivered(struct lane *l, enum target_verdict verdict, const char *words)
 {
-    l->delivered++;
     stats_add(l->deliver->config->stats, STATS_UPLOADS_DELIVERED, 1);
     if (verdict == TARGET_IN_PART || *words)
-        log_warn(deliver, "%s took profile %s%s: %s", target_name(l->target), l->taken.item.label,
-                 verdict == TARGET_IN_PART ? " in part" : "", words);
+        say_remark(l, verdict, words);
     else if (l->failures)
         log_info(deliver, "%s takes profiles again", target_name(l->target));
     else
         log_debug(deliver, "%s has profile %s", target_name(l->target), l->taken.item.label);
-    l->failures = 0;
-    l->not_before_ns = 0;
-    l->trouble[0] = '\0';
+    lane_recovered(l);
     spool_done(l->deliver->spool, &l->taken);
 }
 
@@ -129,14 +199,35 @@ static void lane_answered(void *ctx, const struct http_reply *reply)
 
 /* ---- sending ---- */
 
+static uint32_t lane_left(const struct lane *l)
+{
+    struct spool_left left;
+
+    spool_left(l->deliver->spool, l->key, &left);
+    return left.entries;
+}
+
+/* There is something, but not to be had now: nothing else would look again before the period ends. */
+static void look_later(struct lane *l)
+{
+    l->asked_to_wait = false;
+    l->not_before_ns = clock_mono_ns() + backoff_ns(l->failures++, l->deliver->flushing);
+    snprintf(l->trouble, sizeof(l->trouble), "the spool cannot be read");
+}
+
 static void lane_pump(struct lane *l)
 {
     struct deliver *d = l->deliver;
     struct http_request request;
     struct err e;
 
-    if (l->call || clock_mono_ns() < l->not_before_ns || !spool_take(d->spool, l->key, &l->taken))
+    if (l->call || clock_mono_ns() < l->not_before_ns)
         return;
+    if (!spool_take(d->spool, l->key, &l->taken)) {
+        if (lane_left(l))
+            look_later(l);
+        return;
+    }
     request = (struct http_request){
         .method = l->taken.item.method,
         .path = l->taken.item.path,
@@ -246,11 +337,15 @@ static int convert(struct lane *l, const struct profile *profile, uint64_t numbe
     struct putting p = {.lane = l, .profile = profile, .number = number};
     struct target_emit emit = {.request = put_request, .ctx = &p};
     struct target_job job = {profile, l->deliver->config->who, number};
+    char more[64];
+    uint32_t unsaid;
     struct err e;
 
     if (target_convert(l->target, &job, &emit, &e) >= 0)
         return 0;
-    log_error(deliver, "no profile for %s: %s", target_name(l->target), e.text);
+    if (is_news(&l->lost, "", &unsaid))
+        log_error(deliver, "%s: a profile is lost: %s%s", target_name(l->target), e.text,
+                  more_text(unsaid, more));
     return -1;
 }
 
@@ -273,12 +368,8 @@ static uint32_t entries_left(const struct deliver *d)
 {
     uint32_t entries = 0;
 
-    for (uint32_t i = 0; i < d->config->targets; i++) {
-        struct spool_left left;
-
-        spool_left(d->spool, d->lane[i].key, &left);
-        entries += left.entries;
-    }
+    for (uint32_t i = 0; i < d->config->targets; i++)
+        entries += lane_left(&d->lane[i]);
     return entries;
 }
 
@@ -301,53 +392,64 @@ static bool all_wait_beyond(const struct deliver *d, uint64_t until_ns)
 {
     for (uint32_t i = 0; i < d->config->targets; i++) {
         const struct lane *l = &d->lane[i];
-        struct spool_left left;
 
-        spool_left(d->spool, l->key, &left);
-        if (left.entries && (l->call || l->not_before_ns < until_ns))
+        if (lane_left(l) && (l->call || l->not_before_ns < until_ns))
             return false;
     }
     return true;
 }
 
-static void say_left(const struct deliver *d)
+static void say_lane_left(const struct lane *l)
 {
-    const char *folder = spool_folder(d->spool);
+    const char *why = l->trouble[0] ? l->trouble : "no answer in time";
+    struct spool_left left;
+    uint32_t kept;
 
-    for (uint32_t i = 0; i < d->config->targets; i++) {
-        const struct lane *l = &d->lane[i];
-        const char *why = l->trouble[0] ? l->trouble : "no answer in time";
-        struct spool_left left;
-        uint32_t kept;
-
-        spool_left(d->spool, l->key, &left);
-        kept = left.entries - left.in_memory;
-        if (kept)
-            log_warn(deliver,
-                     "%s: %u profile%s not delivered (%s): kept in %s for the next run that sends there",
-                     target_name(l->target), kept, kept == 1 ? "" : "s", why, folder);
-        if (left.in_memory)
-            log_error(deliver,
-                      "%s: %u profile%s not delivered (%s) and lost: there is no folder to keep %s in",
-                      target_name(l->target), left.in_memory, left.in_memory == 1 ? "" : "s", why,
-                      left.in_memory == 1 ? "it" : "them");
-    }
+    spool_left(l->deliver->spool, l->key, &left);
+    kept = left.entries - left.in_memory;
+    if (kept)
+        log_warn(deliver, "%s: %u profile%s not delivered (%s): kept in %s for the next run that sends there",
+                 target_name(l->target), kept, kept == 1 ? "" : "s", why, spool_folder(l->deliver->spool));
+    if (left.in_memory)
+        log_error(deliver, "%s: %u profile%s not delivered (%s) and lost: no folder keeps %s",
+                  target_name(l->target), left.in_memory, left.in_memory == 1 ? "" : "s", why,
+                  left.in_memory == 1 ? "it" : "them");
+    if (l->refused.unsaid)
+        log_error(deliver, "%s: %u more profile%s refused: %s", target_name(l->target), l->refused.unsaid,
+                  l->refused.unsaid == 1 ? "" : "s", l->refused.text);
+    if (l->lost.unsaid)
+        log_error(deliver, "%s: %u more profile%s lost", target_name(l->target), l->lost.unsaid,
+                  l->lost.unsaid == 1 ? "" : "s");
 }
 
-uint32_t deliver_flush(struct deliver *d, uint32_t timeout_ms)
+/* False when the flush is to end. */
+static bool wait_for_answers(struct deliver *d, uint64_t until_ns, const struct deliver_stop *stop)
 {
-    uint64_t until_ns = clock_mono_ns() + timeout_ms * NSEC_PER_MSEC, now_ns;
-    struct pollfd ready = {.fd = d->epoll_fd, .events = POLLIN};
-    uint32_t left;
+    uint64_t now_ns = clock_mono_ns();
+    struct pollfd ready[] = {{.fd = d->epoll_fd, .events = POLLIN},
+                             {.fd = stop ? stop->fd[0] : -1, .events = POLLIN},
+                             {.fd = stop ? stop->fd[1] : -1, .events = POLLIN}};
+
+    if (now_ns >= until_ns || all_wait_beyond(d, until_ns))
+        return false;
+    if (poll(ready, ARRAY_LEN(ready), (int)MIN_OF((until_ns - now_ns) / NSEC_PER_MSEC + 1, INT_MAX)) <= 0)
+        return true;
+    for (uint32_t i = 1; i < ARRAY_LEN(ready); i++)
+        if (ready[i].revents && stop->asked(stop->ctx, ready[i].fd))
+            return false;
+    return true;
+}
+
+uint32_t deliver_flush(struct deliver *d, uint32_t timeout_ms, const struct deliver_stop *stop)
+{
+    uint64_t until_ns = clock_mono_ns() + timeout_ms * NSEC_PER_MSEC;
 
     begin_flush(d);
-    while ((left = entries_left(d)) > 0 && (now_ns = clock_mono_ns()) < until_ns &&
-           !all_wait_beyond(d, until_ns)) {
-        poll(&ready, 1, (int)((until_ns - now_ns) / NSEC_PER_MSEC) + 1);
+    while (entries_left(d) && wait_for_answers(d, until_ns, stop))
         deliver_step(d);
-    }
-    say_left(d);
-    return left;
+    for (uint32_t i = 0; i < d->config->targets; i++)
+        say_lane_left(&d->lane[i]);
+    return entries_left(d);
 }
 
 /* ---- open and close ---- */
@@ -392,23 +494,20 @@ struct deliver *deliver_open(const struct deliver_config *config, struct err *e)
 {
     struct deliver *d = base_calloc(1, sizeof(*d));
 
+    assert(config->targets <= SPOOL_KEYS_MAX);
     d->copy = *config;
     d->config = &d->copy;
     d->epoll_fd = d->timer_fd = -1;
-    if (config->targets > SPOOL_KEYS_MAX) {
-        err_set(e, 0, "more than %d targets", SPOOL_KEYS_MAX);
-        goto fail;
-    }
-    if (open_transport(d, e) < 0)
-        goto fail;
-    open_spool(d);
     for (uint32_t i = 0; i < config->targets; i++)
         d->lane[i] = (struct lane){.deliver = d, .target = config->target[i], .key = i};
+    if (open_transport(d, e) < 0) {
+        deliver_close(d);
+        return NULL;
+    }
+    open_spool(d);
+    d->copy.agent = d->copy.spool_folder = NULL; /* the caller's, for this long only */
     pump_all(d);
     return d;
-fail:
-    deliver_close(d);
-    return NULL;
 }
 
 void deliver_close(struct deliver *d)

@@ -38,6 +38,8 @@ struct profiler {
     const struct options *options;
     char *service;
     int socket, signal_fd;
+    bool alone; /* there is nobody at the other end of the socket any more */
+    struct deliver_stop stop;
     struct hello hello;
     uint64_t charged_ns; /* CPU time of the whole tree, from the parent that waited for it; 0: not known */
     int fds[PERF_FDS_MAX];
@@ -132,6 +134,14 @@ static int receive_rings(struct profiler *p, struct err *e)
     return got;
 }
 
+/* Takes the signal: another one says something else than this. */
+static bool was_signalled(struct profiler *p)
+{
+    struct signalfd_siginfo info;
+
+    return read(p->signal_fd, &info, sizeof(info)) == sizeof(info);
+}
+
 /* Signals and words from the other side, while the worker waits for records. */
 static enum feed_wait on_control(void *ctx, int fd)
 {
@@ -139,9 +149,11 @@ static enum feed_wait on_control(void *ctx, int fd)
     struct launch_message m;
 
     if (fd == p->signal_fd)
-        return FEED_STOPPED;
-    if (launch_receive(p->socket, &m, 0, NULL) <= 0)
+        return was_signalled(p) ? FEED_STOPPED : FEED_READY;
+    if (launch_receive(p->socket, &m, 0, NULL) <= 0) {
+        p->alone = true;
         return FEED_ENDED;
+    }
     if (m.kind == LAUNCH_EXEC_FAILED) { /* nothing ran, so there is nothing to tell */
         launch_say(p->socket, LAUNCH_DONE);
         _exit(0);
@@ -204,13 +216,11 @@ static void identify(const struct profiler *p, const struct feed *feed, struct o
     };
 }
 
-/* Without, profiles are still written where that was asked for. */
-static void open_deliver(struct profiler *p, const struct feed *feed, struct stats *stats,
-                         struct outputs *out)
+static int open_deliver(struct profiler *p, struct stats *stats, const char *spool, struct outputs *out,
+                        struct err *e)
 {
     const struct options *o = p->options;
     char agent[64];
-    FREE_PTR char *spool = targets_spool_folder(o);
     struct deliver_config config = {
         .target = p->run->targets->at,
         .targets = p->run->targets->count,
@@ -222,31 +232,72 @@ static void open_deliver(struct profiler *p, const struct feed *feed, struct sta
         .agent = agent,
         .stats = stats,
     };
-    struct err e;
 
-    if (!config.targets)
-        return;
     snprintf(agent, sizeof(agent), "ringside/%s", p->run->version);
-    identify(p, feed, out);
-    out->deliver = deliver_open(&config, &e);
-    if (!out->deliver)
-        log_error(supervisor, "no profiles are sent: %s", e.text);
+    out->deliver = deliver_open(&config, e);
+    return out->deliver ? 0 : err_wrap(e, "nothing is sent");
 }
 
-static int open_outputs(struct profiler *p, const struct feed *feed, struct stats *stats, struct outputs *out,
+/* libcurl is loaded, folders are read: the rings are kept meanwhile. */
+static int open_outputs(struct profiler *p, struct feed *feed, struct stats *stats, struct outputs *out,
                         struct err *e)
 {
     struct sink_naming naming = {.service = p->service, .pid = (uint32_t)p->hello.pid};
+    FREE_PTR char *spool = targets_spool_folder(p->options);
+    int result;
 
     if (p->options->output && !(out->sink = sink_open(p->options->output, &naming, e)))
         return -1;
-    open_deliver(p, feed, stats, out);
+    if (chdir("/") < 0) /* whatever was named relative to where we are is open, or absolute */
+        log_debug(supervisor, "chdir /: %s", strerror(errno));
+    if (!p->run->targets->count)
+        return 0;
+    identify(p, feed, out);
+    feed_keep(feed, true);
+    result = open_deliver(p, stats, spool, out, e);
+    feed_keep(feed, false);
+    if (result == 0 || !out->sink)
+        return result;
+    log_error(supervisor, "%s", e->text); /* profiles are still written, as was asked for, too */
     return 0;
+}
+
+/* While the last profiles are sent: told to end by a signal, or through the parent by one to it. */
+static bool stop_sending(void *ctx, int fd)
+{
+    struct profiler *p = ctx;
+    struct launch_message m;
+
+    if (fd == p->signal_fd)
+        return was_signalled(p);
+    if (launch_receive(p->socket, &m, 0, NULL) > 0)
+        return m.kind == LAUNCH_STOP;
+    p->stop.fd[1] = -1; /* it will say nothing more */
+    return false;
+}
+
+/* Sends what it can. */
+static void close_outputs(struct profiler *p, struct outputs *out)
+{
+    p->stop = (struct deliver_stop){
+        .fd = {p->signal_fd, p->alone ? -1 : p->socket}, .asked = stop_sending, .ctx = p};
+    if (out->deliver)
+        deliver_flush(out->deliver, p->options->flush_timeout_ms, &p->stop);
+    deliver_close(out->deliver);
+    sink_close(out->sink);
 }
 
 /* ---- the worker ---- */
 
-/* The feed is there, so nothing is missed any more. */
+/* The target need not be slowed down by what nobody reads. */
+static void end_sampling(struct profiler *p, struct feed *feed)
+{
+    feed_close(feed);
+    if (p->hello.armed.probes)
+        perf_remove_probes(perf_this_machine(), p->hello.pid, true);
+}
+
+/* The feed is there, so nothing is missed any more. Closes it. */
 static int run_worker(struct profiler *p, struct stats *stats, struct feed *feed, struct err *e)
 {
     const struct options *o = p->options;
@@ -271,18 +322,14 @@ static int run_worker(struct profiler *p, struct stats *stats, struct feed *feed
     /* The command need not wait for the rest. */
     if (launch_say(p->socket, LAUNCH_READY) < 0)
         log_debug(supervisor, "the command did not wait for us");
-    if (open_outputs(p, feed, stats, &out, e) < 0)
-        return -1;
+    result = open_outputs(p, feed, stats, &out, e);
     config.sink = out.sink;
     config.deliver = out.deliver;
     config.period_s = out.sink && !sink_is_folder(out.sink) ? 0 : o->upload_period_s;
-    if (chdir("/") < 0)
-        log_debug(supervisor, "chdir /: %s", strerror(errno));
-    result = worker_run(&config, feed);
-    if (out.deliver)
-        deliver_flush(out.deliver, o->flush_timeout_ms);
-    deliver_close(out.deliver);
-    sink_close(out.sink);
+    if (result == 0)
+        result = worker_run(&config, feed);
+    end_sampling(p, feed);
+    close_outputs(p, &out);
     return result;
 }
 
@@ -298,10 +345,12 @@ static int profile(struct profiler *p, struct err *e)
         return result;
     stats = stats_new();
     feed = open_feed(p, stats, e);
-    result = feed ? run_worker(p, stats, feed, e) : -1;
-    feed_close(feed);
-    if (p->hello.armed.probes)
-        perf_remove_probes(perf_this_machine(), p->hello.pid, true);
+    if (feed) {
+        result = run_worker(p, stats, feed, e);
+    } else {
+        result = -1;
+        end_sampling(p, NULL);
+    }
     stats_free(stats);
     return result;
 }

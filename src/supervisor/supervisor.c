@@ -7,10 +7,12 @@
 #include "ringside/supervisor.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,19 +118,50 @@ static int exit_status_of(int wait_status)
     return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
+/* Takes a signal that asks for an end; what came while the command ran was meant for that. */
+static bool asked_to_end(int signal_fd)
+{
+    struct pollfd ready = {.fd = signal_fd, .events = POLLIN};
+    struct signalfd_siginfo info;
+    bool asked = false;
+
+    while (poll(&ready, 1, 0) > 0 && read(signal_fd, &info, sizeof(info)) == sizeof(info))
+        asked |= info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT ||
+                 info.ssi_signo == SIGHUP;
+    return asked;
+}
+
+/* Something lies in the socket, or it took too long. Whoever wants an end meanwhile gets the profile, but
+ * need not wait for servers. */
+static void await_word(int socket, int signal_fd, uint64_t until_ns)
+{
+    struct pollfd ready[2] = {{.fd = socket, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
+    uint64_t now_ns;
+
+    while (!ready[0].revents && (now_ns = clock_mono_ns()) < until_ns) {
+        ready[1].revents = 0;
+        poll(ready, ARRAY_LEN(ready), (int)((until_ns - now_ns) / NSEC_PER_MSEC) + 1);
+        if (ready[1].revents && asked_to_end(signal_fd))
+            launch_say(socket, LAUNCH_STOP);
+    }
+}
+
 /* The profiler says so when the profile is on disk. */
-static void await_profile(int socket, uint64_t command_cpu_ns, uint32_t flush_timeout_ms)
+static void await_profile(int socket, int signal_fd, uint64_t command_cpu_ns, uint32_t flush_timeout_ms)
 {
     struct launch_outgoing finish = {
         .kind = LAUNCH_FINISH, .data = &command_cpu_ns, .bytes = sizeof(command_cpu_ns)};
+    uint64_t until_ns = clock_mono_ns() + (PROFILE_TIMEOUT_MS + flush_timeout_ms) * NSEC_PER_MSEC;
     struct launch_message m;
     struct err e;
     int got;
 
+    asked_to_end(signal_fd);
     launch_send(socket, &finish, NULL);
     /* LAUNCH_READY still lies there. */
     do {
-        got = launch_receive(socket, &m, (int)(PROFILE_TIMEOUT_MS + flush_timeout_ms), &e);
+        await_word(socket, signal_fd, until_ns);
+        got = launch_receive(socket, &m, 0, &e);
     } while (got > 0 && m.kind != LAUNCH_DONE);
     if (got == 0)
         log_error(supervisor, "no profile: the profiler ended before its time");
@@ -159,7 +192,7 @@ static int run_as_parent(const struct options *o, struct other_side *other)
         return become_command(o, other);
     }
     status = launch_parent_wait(&parent, child, &cpu_ns);
-    await_profile(other->socket, cpu_ns, o->flush_timeout_ms);
+    await_profile(other->socket, parent.signal_fd, cpu_ns, o->flush_timeout_ms);
     return exit_status_of(status);
 }
 

@@ -186,6 +186,39 @@ class Delivery(KernelTest):
                           "sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"])
             self.assertRegex(result.err, "1 profile not delivered .* and lost")
 
+    def test_a_signal_ends_the_waiting_for_servers_and_nothing_else(self):
+        """Of the parent shape to the parent, of the other to the profiler; again and again, since only the end is to be met."""
+        for shape in ("--wait", "--no-wait"):
+            with self.subTest(shape=shape), PyroscopeFake(script=["hang"]) as server:
+                folder = new_folder()
+                command = self.start([ringside(), "-U", kind_url(server), "--spool", folder / "spool", "--flush-timeout", "300s",
+                                      "--upload-timeout", "300s", shape, "sh", "-c",
+                                      f"trap '' TERM; i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; touch {folder}/ended; exit 3"])
+                wait_for((folder / "ended").exists, "the command's end")
+
+                def told():
+                    pids = profilers(but=[command.pid])
+                    for pid in [command.pid] if shape == "--wait" else pids:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGTERM)
+                    return not pids
+
+                wait_for(told, "the profiler's end", 60)
+                result = command.wait()
+                self.assertEqual(result.status, 3, result)
+                self.assertRegex(result.err, "1 profile not delivered .* kept in")
+                self.assertEqual(len(list(folder.rglob("*.request"))), 1)
+
+    def test_a_profile_says_what_happened_to_those_before_it(self):
+        with DatadogFake(script=["503", "403", "ok"], gaps=True) as server:
+            service = Service(self, [kind_url(server)])
+            server.wait_for(2, what="accepted")
+            service.stop()
+            said = [c for file in service.files() for c in Profile(file).comments if c.startswith("uploads: ")]
+            self.assertIn("tried again 1", " ".join(said))
+            self.assertIn("refused 1", " ".join(said))
+            self.assertLess(len(said), len(service.files()))
+
     @each_user
     def test_the_service_shape_sends_too(self, user):
         with DatadogFake() as server:

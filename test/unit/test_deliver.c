@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
@@ -264,7 +265,7 @@ TEST(deliver__sends_one_at_a_time_and_in_order)
     }
     assert_int_equal(transport.calls, 3);
     assert_int_equal(counted(&r, STATS_UPLOADS_DELIVERED), 3);
-    assert_int_equal(deliver_flush(r.deliver, 1000), 0);
+    assert_int_equal(deliver_flush(r.deliver, 1000, NULL), 0);
     run_end(&r);
 }
 
@@ -350,7 +351,7 @@ TEST(deliver__the_end_does_not_wait_for_who_asked_for_more_time_than_there_is)
     answer(0, 503, 3600 * 1000);
     step(&r);
     began_ns = clock_mono_ns();
-    assert_int_equal(deliver_flush(r.deliver, 300 * 1000), 1);
+    assert_int_equal(deliver_flush(r.deliver, 300 * 1000, NULL), 1);
     assert_int_equal(transport.calls, 1);
     assert_true(clock_mono_ns() - began_ns < 100 * NSEC_PER_SEC);
     run_end(&r);
@@ -366,7 +367,7 @@ TEST(deliver__the_end_sends_at_once_what_waited)
     answer(0, 503, -1);
     step(&r);
     always = 200;
-    assert_int_equal(deliver_flush(r.deliver, PATIENCE_S * 1000), 0);
+    assert_int_equal(deliver_flush(r.deliver, PATIENCE_S * 1000, NULL), 0);
     assert_int_equal(counted(&r, STATS_UPLOADS_DELIVERED), 5);
     run_end(&r);
 }
@@ -378,7 +379,7 @@ TEST(deliver__the_end_is_bounded_and_what_is_left_goes_with_the_next_run)
     run_begin(&r, 1, true);
     put_profile(&r);
     put_profile(&r);
-    assert_int_equal(deliver_flush(r.deliver, 200), 2); /* under way, without an answer */
+    assert_int_equal(deliver_flush(r.deliver, 200, NULL), 2); /* under way, without an answer */
     deliver_close(r.deliver);
     assert_true(transport.call[0].gone);
 
@@ -392,7 +393,7 @@ TEST(deliver__the_end_is_bounded_and_what_is_left_goes_with_the_next_run)
     }
     assert_string_equal(transport.call[1].path, "/0002");
     assert_string_equal(transport.call[2].path, "/0001");
-    assert_int_equal(deliver_flush(r.deliver, 1000), 0);
+    assert_int_equal(deliver_flush(r.deliver, 1000, NULL), 0);
     run_end(&r);
 }
 
@@ -405,7 +406,7 @@ TEST(deliver__without_a_folder_what_is_left_is_in_memory)
     answer(0, -1, -1);
     step(&r);
     always = -1;
-    assert_int_equal(deliver_flush(r.deliver, 300), 1);
+    assert_int_equal(deliver_flush(r.deliver, 300, NULL), 1);
     run_end(&r);
 }
 
@@ -421,6 +422,89 @@ TEST(deliver__an_idle_one_never_wakes_its_caller)
     step(&r);
     ready = (struct pollfd){.fd = deliver_fd(r.deliver), .events = POLLIN};
     assert_int_equal(poll(&ready, 1, 0), 0);
+    run_end(&r);
+}
+
+static bool is_asked(void *ctx, int fd)
+{
+    uint32_t *times = ctx;
+    eventfd_t count;
+
+    eventfd_read(fd, &count);
+    return ++*times == 2;
+}
+
+TEST(deliver__the_end_is_broken_off_when_asked_and_all_is_kept)
+{
+    struct run r;
+    uint32_t asked = 0;
+    struct deliver_stop stop = {
+        .fd = {-1, eventfd(2, EFD_NONBLOCK | EFD_SEMAPHORE)}, .asked = is_asked, .ctx = &asked};
+    uint64_t began_ns;
+
+    run_begin(&r, 2, true);
+    put_profile(&r);
+    began_ns = clock_mono_ns();
+    assert_int_equal(deliver_flush(r.deliver, 300 * 1000, &stop), 2); /* nobody answers */
+    assert_int_equal(asked, 2);                                       /* the first time it was nothing */
+    assert_true(clock_mono_ns() - began_ns < 100 * NSEC_PER_SEC);
+    close(stop.fd[1]);
+    run_end(&r);
+}
+
+TEST(deliver__looks_again_when_the_spool_could_not_be_read)
+{
+    struct rlimit files, none = {0};
+    struct run r;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    none.rlim_max = files.rlim_max;
+    run_begin(&r, 1, true);
+    put_profile(&r);
+    put_profile(&r);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    answer(0, 200, -1);
+    step(&r);
+    assert_int_equal(transport.calls, 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    step_until(&r, 2);
+    assert_string_equal(transport.call[1].path, "/0002");
+    run_end(&r);
+}
+
+static uint32_t lines_with(const char *path, const char *text)
+{
+    static char log[65536];
+    uint32_t lines = 0;
+
+    assert_true(read_small_file(AT_FDCWD, path, log, sizeof(log), NULL) >= 0);
+    for (const char *at = log; (at = strstr(at, text)); at++)
+        lines++;
+    return lines;
+}
+
+/* Of a server that takes nothing, or comes and goes, for a day. */
+TEST(deliver__what_happens_with_every_profile_does_not_fill_the_log)
+{
+    struct run r;
+    char log[100];
+
+    run_begin(&r, 1, true);
+    snprintf(log, sizeof(log), "%s/log", r.folder);
+    assert_int_equal(
+        log_open(&(struct log_config){.level = LEVEL_WARN, .mode = LOG_MODE_FILE, .path = log}, NULL), 0);
+    for (uint32_t i = 0; i < 20; i++) {
+        put_profile(&r);
+        answer(2 * i, i % 2 ? 503 : 500, 1);
+        step_until(&r, 2 * i + 2);
+        answer(2 * i + 1, i < 10 ? 401 : 200, -1);
+        step(&r);
+    }
+    assert_int_equal(deliver_flush(r.deliver, 1000, NULL), 0);
+    assert_int_equal(lines_with(log, "not delivered"), 1);
+    assert_int_equal(lines_with(log, "refuses profile"), 1);
+    assert_int_equal(lines_with(log, ": 9 more profiles refused: HTTP status 401: so it says"), 1);
+    assert_int_equal(log_open(&(struct log_config){.level = LEVEL_WARN}, NULL), 0);
     run_end(&r);
 }
 
@@ -484,6 +568,6 @@ TEST(deliver__memory_does_not_grow_while_a_target_is_down_for_1000_periods)
     print_message("%ld KB for %d undelivered profiles\n", (resident_bytes() - before) / 1024, PERIODS);
     if (!SANITIZED) /* the sanitizer keeps what was freed */
         assert_true(resident_bytes() - before < GROWTH_BYTES);
-    assert_int_equal(deliver_flush(r.deliver, 0), PERIODS);
+    assert_int_equal(deliver_flush(r.deliver, 0, NULL), PERIODS);
     run_end(&r);
 }
