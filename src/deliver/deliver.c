@@ -411,7 +411,7 @@ static void say_lane_left(const struct lane *l)
         log_warn(deliver, "%s: %u profile%s not delivered (%s): kept in %s for the next run that sends there",
                  target_name(l->target), kept, kept == 1 ? "" : "s", why, spool_folder(l->deliver->spool));
     if (left.in_memory)
-        log_error(deliver, "%s: %u profile%s not delivered (%s) and lost: no folder keeps %s",
+        log_error(deliver, "%s: %u profile%s not delivered (%s) and lost: there is no folder to keep %s in",
                   target_name(l->target), left.in_memory, left.in_memory == 1 ? "" : "s", why,
                   left.in_memory == 1 ? "it" : "them");
     if (l->refused.unsaid)

@@ -235,7 +235,7 @@ static int open_deliver(struct profiler *p, struct stats *stats, const char *spo
 
     snprintf(agent, sizeof(agent), "ringside/%s", p->run->version);
     out->deliver = deliver_open(&config, e);
-    return out->deliver ? 0 : err_wrap(e, "nothing is sent");
+    return out->deliver ? 0 : err_wrap(e, "no profiles are sent");
 }
 
 /* libcurl is loaded, folders are read: the rings are kept meanwhile. */
