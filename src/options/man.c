@@ -123,6 +123,7 @@ static void print_variables(FILE *to)
     print_line(to,
                "These are read as well, because people have set them for other tools; what makes no sense in "
                "them is left out with a warning:");
+    fputs(".na\n", to); /* names are too long to fill lines with */
     for (size_t i = 0; i < option_count; i++) {
         const struct option_row *row = &option_table[i];
 
@@ -141,6 +142,7 @@ static void print_variables(FILE *to)
         }
         fputc('\n', to);
     }
+    fputs(".ad\n", to);
 }
 
 static void print_term(FILE *to, const char *term)

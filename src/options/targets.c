@@ -23,6 +23,12 @@ static bool is_ours(const struct option_given *g)
     return g && g->origin.source != SOURCE_SHARED;
 }
 
+/* A Datadog agent's address for all that speaks to one: not where to go without. */
+static bool is_agents(const struct option_given *url)
+{
+    return url->origin.source == SOURCE_SHARED && strcmp(url->origin.name, "DD_TRACE_AGENT_URL") == 0;
+}
+
 static void add(struct options *o, const char *url)
 {
     option_texts_add(o->store, &o->targets, url);
@@ -63,7 +69,7 @@ static bool add_given(struct options *o, bool ours)
     const struct option_given *url = given(o, "url"), *host = given(o, "host"), *port = given(o, "port");
     const struct option_given *agentless = given(o, "agentless");
 
-    if (o->agentless && is_ours(agentless) == ours && !url)
+    if (o->agentless && is_ours(agentless) == ours && (!url || is_agents(url)))
         add_intake(o);
     else if (url && is_ours(url) == ours)
         o->targets = o->urls;

@@ -49,6 +49,9 @@ TEST(options_targets__without_an_agent_the_intake_of_the_site)
     targets("c", "DD_PROFILING_AGENTLESS=1|DD_SITE=datadoghq.eu",
             "datadog+https://intake.profile.datadoghq.eu");
     targets("--agentless|-U|https://relay|c", "", "https://relay");
+    targets("c", "DD_PROFILING_AGENTLESS=1|DD_TRACE_AGENT_URL=http://agent:8126",
+            "datadog+https://intake.profile.datadoghq.com");
+    targets("c", "DD_PROFILING_AGENTLESS=1|PYROSCOPE_SERVER_ADDRESS=http://p", "pyroscope+http://p");
 }
 
 TEST(options_targets__of_other_tools_variables_one_counts_where_ringside_was_told_nothing)
