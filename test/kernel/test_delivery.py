@@ -46,6 +46,7 @@ class Service:
         self.folder = new_folder(user)
         self.spool = spool or self.folder / "spool"
         self.stop_file = self.folder / "stop"
+        test.services.append(self)
         urls = [word for url in urls for word in ("-U", url)]
         self.command = test.start([ringside(), "-S", "shop", "-E", "test", "-V", "1.2", "-u", "1", "--frequency", "199", "--wait",
                                    "-O", f"{self.folder}/out/", "--spool", self.spool, "--flush-timeout", "20s", "-l", "notice", *urls,
@@ -83,7 +84,20 @@ def cpu_of(totals, service):
     return totals["samples/count"] * period, len(service.files()) * period
 
 
-class Delivery(KernelTest):
+class ServiceTest(KernelTest):
+    """Whatever becomes of a test, its services end."""
+
+    def setUp(self):
+        super().setUp()
+        self.services = []
+
+    def tearDown(self):
+        for service in self.services:
+            service.stop_file.touch()
+        super().tearDown()
+
+
+class Delivery(ServiceTest):
     def assertDelivered(self, server, service):
         """Each profile that was written was accepted once, in order, and nothing a real server refuses was sent."""
         self.assertEqual(server.violations, [])
@@ -371,7 +385,7 @@ http {{
 """
 
 
-class Nginx(KernelTest):
+class Nginx(ServiceTest):
     """A real server: files put into a folder, and TLS with HTTP/2 in front of a backend."""
 
     @contextlib.contextmanager
