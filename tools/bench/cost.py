@@ -124,7 +124,8 @@ class Bench:
         return subprocess.Popen(list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=out, cwd=self.folder, **self.popen)
 
     def under_ringside(self, out, options, command):
-        return [self.ringside, "-S", "bench", "-O", f"{out}/", "-l", "error", *options, *command]
+        servers = [word for url in self.options.url for word in ("-U", url)]
+        return [self.ringside, "-S", "bench", "-O", f"{out}/", "-l", "error", "--spool", f"{out}/spool", *servers, *options, *command]
 
     def reap(self, target):
         """Waits for the target and for whoever it left behind."""
@@ -363,6 +364,7 @@ def parse():
     parser.add_argument("--user", help="run the commands as this user (needs root)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each workload; the median counts")
     parser.add_argument("--seconds", type=float, default=10, help="of CPU time in each workload that can be set")
+    parser.add_argument("--url", action="append", default=[], help="send profiles there, too; may be repeated")
     parser.add_argument("--json", help="write the rows to this file, too")
     options = parser.parse_args()
     options.programs = options.programs or str(pathlib.Path(options.ringside).resolve().parent / "tools/bench")
