@@ -193,10 +193,11 @@ class Secrets(KernelTest):
         for text in (command.text("stderr"), command.text("stdout"), (folder / "captured.conf").read_text(),
                      "".join(comments_of(next(folder.glob("*.pb.gz"))))):
             self.assertNotIn(SECRET, text)
-        for words in (["--api-key", SECRET], [f"--api_key={SECRET}"], [f"-A{SECRET}"], ["--config", folder / "secret.conf"]):
+        for words in (["--api-key", SECRET], [f"--api_key={SECRET}"], [f"-A{SECRET}"], ["--config", folder / "secret.conf", "--show-config"]):
             result = run([ringside(), *words, "-O", folder / "cpu.pb.gz", "true"], env=PLAIN)
-            self.assertEqual(result.status, 2)
+            self.assertEqual(result.status, 0 if "--config" in words else 2)
             self.assertNotIn(SECRET, result.err + result.out)
+        self.assertRegex(result.err, r"api-key += \(set\) +# .*secret.conf:2")
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ class BadUse(KernelTest):
         self.assertIn("RINGSIDE_FREQUENCY", result.err)
 
     def test_half_a_command_line_is_refused(self):
-        for options in ([], ["-O", "x.pb.gz"], ["true"], ["-O"]):
+        for options in ([], ["-O", "x.pb.gz"], ["--no-do-export", "true"], ["-O"]):
             with self.subTest(options=options):
                 result = run([ringside(), *options], env={k: v for k, v in os.environ.items() if not k.startswith("RINGSIDE_")})
                 self.assertEqual(result.status, 2, result)
