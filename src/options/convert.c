@@ -71,18 +71,27 @@ static const char *otlp_endpoint(struct option_store *s, const char *base)
     return join(s, "otlp+", option_take_text(s, base, n), "/v1development/profiles");
 }
 
+/* A line break out of %0A would make a header of its own of what follows, for any server: this the target
+ * refuses. */
+static char *one_line(char *text)
+{
+    for (char *c = text; *c; c++)
+        if (*c == '\n' || *c == '\r')
+            *c = '\v';
+    return text;
+}
+
 /* "k=v,k2=v2" as lines "otlp+k: v". */
 static const char *otlp_headers(struct option_store *s, const char *text)
 {
-    const char *key, *value;
+    char *key, *value, *out;
     struct buf lines;
-    char *out;
     int got;
 
     buf_init(&lines, 16384);
     while ((got = option_next_attribute(s, &text, &key, &value)) != 0)
         if (got > 0)
-            buf_printf(&lines, "otlp+%s: %s\n", key, value);
+            buf_printf(&lines, "otlp+%s: %s\n", one_line(key), one_line(value));
     out = option_take_text(s, lines.data ? lines.data : "", lines.len);
     buf_release(&lines);
     return out;
@@ -150,7 +159,7 @@ const char *option_convert(struct option_store *s, enum option_sense sense, cons
 }
 
 /* Blanks around are dropped before decoding. */
-static const char *decode(struct option_store *s, const char *text, size_t n)
+static char *decode(struct option_store *s, const char *text, size_t n)
 {
     char *out, *end;
 
@@ -173,7 +182,7 @@ static const char *decode(struct option_store *s, const char *text, size_t n)
     return out;
 }
 
-int option_next_attribute(struct option_store *s, const char **at, const char **key, const char **value)
+int option_next_attribute(struct option_store *s, const char **at, char **key, char **value)
 {
     const char *pair = *at + strspn(*at, ", \t"), *equals;
     size_t n = strcspn(pair, ",");

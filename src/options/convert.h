@@ -14,6 +14,6 @@ const char *option_convert(struct option_store *s, enum option_sense sense, cons
  * which the OpenTelemetry resource specification refers to). *key and *value are of the store. 1, 0 at the
  * end, -1 when what was taken is no pair.
  */
-int option_next_attribute(struct option_store *s, const char **at, const char **key, const char **value);
+int option_next_attribute(struct option_store *s, const char **at, char **key, char **value);
 
 #endif

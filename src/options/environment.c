@@ -197,7 +197,8 @@ static const struct option_row *rest_of_attributes(size_t *order)
 
 static void read_attributes(struct reader *r)
 {
-    const char *at = r->text, *key, *value;
+    const char *at = r->text;
+    char *key, *value;
     const struct option_row *rest;
     size_t order = 0;
     struct err e;
@@ -224,12 +225,13 @@ static void read_attributes(struct reader *r)
 
 /* ---- all of them ---- */
 
-/* An empty variable is one that is not set: there is no other way to unset what an image's author has set. */
+/* An empty variable, or one of blanks, is one that is not set: there is no other way to unset what an image's
+ * author has set. */
 static bool take_variable(struct reader *r, const char *variable)
 {
     const char *equals = strchr(variable, '=');
 
-    if (!equals || !equals[1])
+    if (!equals || !equals[1 + strspn(equals + 1, " \t\r\n")])
         return false;
     r->name = option_take_text(r->o->store, variable, (size_t)(equals - variable));
     r->text = equals + 1;

@@ -111,7 +111,7 @@ static int refuse_empty(const struct option_row *row, const char *text, struct e
 
 static int set_text(struct options *o, const struct option_row *row, const char *text, struct err *e)
 {
-    if (refuse_empty(row, text, e) < 0)
+    if (refuse_empty(row, text + strspn(text, " \t\r\n"), e) < 0)
         return -1;
     *(const char **)place(o, row) = text;
     return 0;

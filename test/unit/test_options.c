@@ -60,10 +60,13 @@ TEST(options__a_flag_is_stronger_than_a_variable_even_one_that_makes_no_sense)
 
 TEST(options__an_empty_variable_and_one_for_help_count_as_not_set)
 {
-    assert_int_equal(parse_with("c", "RINGSIDE_FREQUENCY=|RINGSIDE_HELP=1|RINGSIDE_VERSION=1.2.3|OTHER=1"),
+    assert_int_equal(parse_with("c", "RINGSIDE_FREQUENCY=|RINGSIDE_HELP=1|RINGSIDE_VERSION=1.2.3|OTHER=1|"
+                                     "RINGSIDE_SERVICE= |DD_SERVICE=\t"),
                      0);
     assert_int_equal(options.frequency_hz, 99);
     assert_false(options.help || options.version);
+    assert_string_equal(options.service, "c");
+    assert_int_equal(options.notes.count, 0);
     options_release(&options);
     assert_int_equal(options_parse(&options, given.argc, given.argv, NULL, &error), 0);
 }
@@ -188,6 +191,7 @@ TEST(options__an_argument_is_missing_empty_or_too_much)
     refuse("--service", "", "--service", "NAME is missing");
     refuse("-S", "", "-S", "NAME is missing");
     refuse("--service=|c", "", "--service", "empty");
+    refuse("-S| |c", "", "--service", "empty");
     refuse("--output=|c", "", "--output", "empty");
     refuse("--no-wait=1|c", "", "--no-wait=1", "takes no argument");
     refuse("--help=1|c", "", "--help=1", "takes no argument");
