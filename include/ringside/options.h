@@ -2,7 +2,8 @@
  * options.h - one table row per option; everything said about options is made from the table
  *
  * Precedence: command line, then RINGSIDE_* variables, then variables shared with other tools (DD_*, OTEL_*),
- * then the config file, then default.
+ * then the config file, then default. But of servers: what the others' variables say of them is for runs that
+ * were told nothing by the first two or the file.
  */
 #ifndef RINGSIDE_OPTIONS_H
 #define RINGSIDE_OPTIONS_H
@@ -40,6 +41,7 @@ struct options {
     const char *host, *site, *api_key;
     uint32_t port;
     bool agentless;
+    bool agentless_shared; /* and that is what variables of other tools say */
     uint32_t upload_timeout_ms, flush_timeout_ms;
 
     /* Who may send it. Those that begin with a kind of target and "+" are meant for those targets only. */

@@ -75,6 +75,8 @@ const char *target_name(const struct target *t);
 const char *target_key(const struct target *t);
 /* The row's name: "pyroscope". */
 const char *target_kind(const struct target *t);
+/* The same of a URL that is no target yet; NULL with *e as target_new(). */
+const char *target_kind_of(const char *url, struct err *e);
 /* Borrowed from t. */
 const struct http_endpoint *target_endpoint(const struct target *t);
 /* A kind's name in front of "+" at the beginning of text; returns its length with the "+", or 0. For options

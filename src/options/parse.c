@@ -135,7 +135,7 @@ static const char *base_name(const char *path)
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
 
-    return *name ? name : "unnamed";
+    return name[strspn(name, " \t\r\n")] ? name : "unnamed";
 }
 
 /* "-e help", among others perhaps. */
@@ -247,10 +247,8 @@ static int make_options(struct options *o, struct option_words *words, char **en
 const char *options_origin(const struct options *o, const char *name, uint32_t i, char *out, size_t bytes)
 {
     const struct option_row *row = row_of(name);
-    const struct option_given *given = option_given(o->store, row);
+    const struct option_given *given = option_given_of_value(o, row, i);
 
-    for (; i && given && given->next; i--)
-        given = given->next;
     return option_origin_name(row, given ? &given->origin : &(struct option_origin){.source = SOURCE_FLAG},
                               out, bytes);
 }

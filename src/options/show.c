@@ -65,8 +65,7 @@ static uint32_t count_words(const char *text)
     return count;
 }
 
-/* The text that value i was in: one text can hold several tags. */
-static const struct option_given *given_of_value(const struct options *o, const struct option_row *row,
+const struct option_given *option_given_of_value(const struct options *o, const struct option_row *row,
                                                  uint32_t i)
 {
     const struct option_given *given = option_given(o->store, row);
@@ -112,11 +111,11 @@ static void show_default(FILE *to, const struct options *o, const struct option_
         text = o->service;
     else if (strcmp(row->name, "config") == 0)
         text = o->store->config_path;
-    else if (row->type == OPTION_URLS && o->targets.count)
-        text = o->targets.at[0];
     buf_init(&value, VALUE_MAX);
     if (text)
         option_quote(text, &value);
+    else if (row->type == OPTION_URLS && o->targets.count)
+        option_hide_credentials(o->targets.at[0], &value);
     if (strcmp(row->name, "config") == 0)
         remark = text ? "found there" : "neither " RINGSIDE_CONFIG_HERE " nor " RINGSIDE_CONFIG_SYSTEM;
     print_line(to, true, row->name, &value, remark);
@@ -143,14 +142,17 @@ static void show_aside(FILE *to, const struct options *o, const struct option_ro
 static bool hide_credentials(const struct option_row *row, const struct options *o, uint32_t i,
                              struct buf *value)
 {
+    const void *place = (const char *)o + row->offset;
+    const char *text;
     struct buf shown;
     bool hidden;
 
-    if (row->type != OPTION_URLS)
+    if (!row->is_address)
         return false;
+    text = option_repeats(row) ? ((const struct option_texts *)place)->at[i] : *(const char *const *)place;
     buf_init(&shown, VALUE_MAX);
-    option_hide_credentials(o->urls.at[i], &shown);
-    hidden = shown.len != strlen(o->urls.at[i]) || memcmp(shown.data, o->urls.at[i], shown.len) != 0;
+    option_hide_credentials(text, &shown);
+    hidden = shown.len != strlen(text) || memcmp(shown.data, text, shown.len) != 0;
     if (hidden) {
         value->len = 0;
         buf_add(value, shown.data, shown.len);
@@ -169,7 +171,7 @@ static void show_values(FILE *to, const struct options *o, const struct option_r
         bool hidden = hide_credentials(row, o, i, &value);
 
         print_line(to, hidden, row->name, &value,
-                   origin_text(row, given_of_value(o, row, i), remark, sizeof(remark)));
+                   origin_text(row, option_given_of_value(o, row, i), remark, sizeof(remark)));
         value.len = 0;
     }
     buf_release(&value);

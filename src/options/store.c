@@ -68,11 +68,15 @@ bool option_texts_add(struct option_store *s, struct option_texts *list, const c
 }
 
 /* Does what is given now leave in place what was given before? */
-static bool is_weaker(const struct option_origin *now, const struct option_origin *before)
+static bool is_weaker(const struct option_row *row, const struct option_origin *now,
+                      const struct option_origin *before)
 {
-    if (now->source != before->source)
-        return now->source < before->source;
-    return now->source == SOURCE_SHARED && now->order > before->order;
+    if (now->source == before->source)
+        return now->source == SOURCE_SHARED && now->order > before->order;
+    /* Where a tracer sends says less about profiles than a file that was written for them. */
+    if (row->type == OPTION_URLS && before->source == SOURCE_SHARED)
+        return now->source == SOURCE_DEFAULT;
+    return now->source < before->source;
 }
 
 static bool adds(const struct option_row *row, const struct option_origin *now,
@@ -106,7 +110,7 @@ void option_give(struct option_store *s, const struct option_row *row, const cha
     struct option_given *given;
 
     if (setting->first && !adds(row, &origin, &setting->first->origin)) {
-        if (is_weaker(&origin, &setting->first->origin))
+        if (is_weaker(row, &origin, &setting->first->origin))
             return;
         setting->first = NULL;
     }

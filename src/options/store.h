@@ -76,6 +76,10 @@ int option_set(struct options *o, const struct option_row *row, const char *text
  */
 bool option_format(const struct options *o, const struct option_row *row, uint32_t i, struct buf *out);
 
+/* The text that value i was in: one text can hold several tags. NULL: of none, or by default. */
+const struct option_given *option_given_of_value(const struct options *o, const struct option_row *row,
+                                                 uint32_t i);
+
 /* In double quotes, with backslashes where needed. */
 void option_quote(const char *text, struct buf *out);
 

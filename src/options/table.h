@@ -51,7 +51,7 @@ enum option_sense {
     SENSE_DATADOG,      /* an agent's URL */
     SENSE_PYROSCOPE,    /* a URL, or what is meant for Pyroscope only */
     SENSE_PARCA,        /* what is meant for Parca only */
-    SENSE_OTLP,         /* the URL of the endpoint itself */
+    SENSE_OTLP,         /* the URL of the endpoint itself, or what is meant for it only */
     SENSE_OTLP_BASE,    /* a URL that the path of the signal is appended to */
     SENSE_OTLP_HEADERS, /* KEY=VALUE,... */
     SENSE_LABELS,       /* KEY=VALUE,... as tags */
@@ -79,6 +79,7 @@ struct option_row {
     bool command_line_only;                           /* makes no sense in a file */
     bool default_varies; /* the default means something else than the same text given */
     bool is_path;        /* for completion */
+    bool is_address;     /* may have credentials in it, which are not shown */
     long min, max, step;
     const char *fallback;  /* the default, as it could be given; NULL: none */
     const char *example;   /* a value other than the default; switches need none */

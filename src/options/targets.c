@@ -67,12 +67,12 @@ static void add_usual_agent(struct options *o)
 static bool add_given(struct options *o, bool ours)
 {
     const struct option_given *url = given(o, "url"), *host = given(o, "host"), *port = given(o, "port");
-    const struct option_given *agentless = given(o, "agentless");
+    bool intake = o->agentless && is_ours(given(o, "agentless")) == ours;
 
-    if (o->agentless && is_ours(agentless) == ours && (!url || is_agents(url)))
-        add_intake(o);
-    else if (url && is_ours(url) == ours)
+    if (url && is_ours(url) == ours && !(intake && is_agents(url)))
         o->targets = o->urls;
+    else if (intake)
+        add_intake(o);
     else if ((host && is_ours(host) == ours) || (port && is_ours(port) == ours))
         add_agent(o);
     return o->targets.count > 0;
@@ -80,6 +80,7 @@ static bool add_given(struct options *o, bool ours)
 
 void option_choose_targets(struct options *o)
 {
+    o->agentless_shared = o->agentless && !is_ours(given(o, "agentless"));
     if (!o->upload || add_given(o, true) || is_ours(given(o, "output")))
         return;
     o->targets_shared = add_given(o, false);
@@ -89,13 +90,35 @@ void option_choose_targets(struct options *o)
 
 /* ---- without credentials ---- */
 
+/* Length of "put+http://"; 0: there is no scheme. */
+static size_t scheme_length(const char *url)
+{
+    size_t n = strcspn(url, ":/?#@");
+
+    return strncmp(url + n, "://", 3) == 0 ? n + 3 : 0;
+}
+
+static bool is_socket(const char *url, size_t scheme)
+{
+    return url[0] == '/' || (scheme >= 7 && strncmp(url + scheme - 7, "unix://", 7) == 0);
+}
+
 void option_hide_credentials(const char *url, struct buf *out)
 {
-    const char *scheme = strstr(url, "://"), *host = scheme ? scheme + 3 : url, *at;
-    size_t n = strcspn(host, "/?#");
+    size_t scheme = scheme_length(url), n;
+    const char *host = url + scheme, *at;
 
-    at = memrchr(host, '@', n);
-    buf_add(out, url, (size_t)(host - url));
+    if (is_socket(url, scheme)) {
+        buf_add_text(out, url);
+        return;
+    }
+    n = strcspn(host, "/?#");
+    at = memchr(host, '@', n);
+    buf_add(out, url, scheme);
+    if (strchr(at ? at + 1 : host, '@')) { /* a password that is not escaped: it may end anywhere */
+        buf_add_text(out, "***");
+        return;
+    }
     if (at) {
         buf_add_text(out, "***");
         n -= (size_t)(at - host);

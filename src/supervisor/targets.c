@@ -35,13 +35,15 @@ struct making {
 static int meant_for(struct making *m, const char *option, const char *text, const char **out, struct err *e)
 {
     size_t prefix = text ? target_kind_prefix(text) : 0;
+    char from[300];
 
     *out = NULL;
     if (!text)
         return 0;
     if (!prefix && m->o->targets.count > 1)
-        return err_set(e, 0, "which of the %u servers is --%s for? Put the kind in front of it: %s+...",
-                       m->o->targets.count, option, m->kind);
+        return err_set(e, 0, "which of the %u servers is --%s for? Put the kind in front of it: %s+... (%s)",
+                       m->o->targets.count, option, m->kind,
+                       options_origin(m->o, option, 0, from, sizeof(from)));
     if (!prefix || (strlen(m->kind) == prefix - 1 && strncmp(text, m->kind, prefix - 1) == 0))
         *out = text + prefix;
     return 0;
@@ -50,13 +52,17 @@ static int meant_for(struct making *m, const char *option, const char *text, con
 static int read_token(struct making *m, const char *path, struct err *e)
 {
     long n = read_small_file(AT_FDCWD, path, m->token, sizeof(m->token), e);
+    char from[300];
 
+    options_origin(m->o, "bearer-token-file", 0, from, sizeof(from));
+    /* What is no path may be the token itself. */
     if (n < 0)
-        return err_wrap(e, "option --bearer-token-file");
+        return strchr(path, '/') ? err_wrap(e, "%s", from)
+                                 : err_set(e, e->code, "%s: the file that is named there", from);
     while (n > 0 && strchr(" \t\r\n", m->token[n - 1]))
         m->token[--n] = '\0';
     if (n == 0)
-        return err_set(e, 0, "option --bearer-token-file: there is nothing in %s", path);
+        return err_set(e, 0, "%s: there is nothing in %s", from, path);
     m->config.bearer_token = m->token;
     return 0;
 }
@@ -87,41 +93,46 @@ static int take_credentials(struct making *m, struct err *e)
     return 0;
 }
 
-/* The profiler leaves the folder it was started in. */
-static int absolute(const char *option, const char *given, const char **out, char **own, struct err *e)
+/* Of all servers, where no kind stands in front. An absolute path, since the profiler leaves the folder it
+ * was started in. */
+static int take_file(struct making *m, const char *option, const char *given, char **own, struct err *e)
 {
-    if (!given)
+    size_t prefix = given ? target_kind_prefix(given) : 0;
+    char from[300];
+
+    if (!given || (prefix && (strlen(m->kind) != prefix - 1 || strncmp(given, m->kind, prefix - 1) != 0)))
         return 0;
-    *own = realpath(given, NULL);
-    if (!*own || access(*own, R_OK) < 0)
-        return err_set(e, errno, "option --%s: %s", option, given);
-    *out = *own;
-    return 0;
+    *own = realpath(given + prefix, NULL);
+    if (*own && access(*own, R_OK) == 0)
+        return 0;
+    return err_set(e, errno, "%s: %s", options_origin(m->o, option, 0, from, sizeof(from)), given + prefix);
 }
 
 static int take_files(struct making *m, struct err *e)
 {
     const struct options *o = m->o;
 
-    if (absolute("ca-file", o->ca_file, &m->config.ca_file, &m->paths[0], e) < 0 ||
-        absolute("client-cert", o->client_cert, &m->config.cert_file, &m->paths[1], e) < 0 ||
-        absolute("client-key", o->client_key, &m->config.key_file, &m->paths[2], e) < 0)
+    if (take_file(m, "ca-file", o->ca_file, &m->paths[0], e) < 0 ||
+        take_file(m, "client-cert", o->client_cert, &m->paths[1], e) < 0 ||
+        take_file(m, "client-key", o->client_key, &m->paths[2], e) < 0)
         return -1;
+    m->config.ca_file = m->paths[0];
+    m->config.cert_file = m->paths[1];
+    m->config.key_file = m->paths[2];
     return 0;
 }
 
 /* ---- all of them ---- */
 
-/* The kind of a URL that has none in front shows only in the target made of it. */
-static int find_kind(struct making *m, struct err *e)
+/*
+ * Datadog's key goes to its intake only. Where it is a variable of other tools that says so, a server of ours
+ * without a kind in front may be any: it is not the intake.
+ */
+static bool is_intake(const struct options *o, const char *url)
 {
-    struct target *plain = target_new(&m->config, e);
-
-    if (!plain)
-        return -1;
-    m->kind = target_kind(plain);
-    target_free(plain);
-    return 0;
+    if (!o->agentless || !o->agentless_shared || o->targets_shared)
+        return o->agentless;
+    return o->targets.at == o->urls.at && strncmp(url, "datadog+", strlen("datadog+")) == 0;
 }
 
 static struct target *make(const struct options *o, const char *url, struct err *e)
@@ -133,11 +144,12 @@ static struct target *make(const struct options *o, const char *url, struct err 
     m->config = (struct target_config){
         .url = url,
         .api_key = o->api_key,
-        .agentless = o->agentless,
+        .agentless = is_intake(o, url),
         .no_proxy = !o->proxy,
         .timeout_ms = o->upload_timeout_ms,
     };
-    if (find_kind(m, e) == 0 && take_credentials(m, e) == 0 && take_files(m, e) == 0)
+    m->kind = target_kind_of(url, e);
+    if (m->kind && take_credentials(m, e) == 0 && take_files(m, e) == 0)
         t = target_new(&m->config, e);
     for (size_t i = 0; i < ARRAY_LEN(m->paths); i++)
         free(m->paths[i]);
@@ -150,7 +162,7 @@ static const char *origin(const struct options *o, uint32_t i, char *out, size_t
 {
     if (o->targets.at == o->urls.at)
         return options_origin(o, "url", i, out, bytes);
-    return options_origin(o, o->agentless ? "agentless" : "host", 0, out, bytes);
+    return options_origin(o, is_intake(o, o->targets.at[i]) ? "agentless" : "host", 0, out, bytes);
 }
 
 /* Where the same profile would go twice. */

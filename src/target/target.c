@@ -326,14 +326,29 @@ static void set_endpoint(struct target *t, const struct target_config *c)
     };
 }
 
+static int read_url(const char *text, const struct backend **backend, struct url *u, struct err *e)
+{
+    if (take_kind(&text, backend, e) < 0 || url_parse(text, u, e) < 0)
+        return -1;
+    if (!*backend)
+        *backend = backend_of_port(u->port);
+    return 0;
+}
+
+const char *target_kind_of(const char *url, struct err *e)
+{
+    FREE_PTR struct url *u = base_calloc(1, sizeof(*u));
+    const struct backend *backend;
+    int result = read_url(url, &backend, u, e);
+
+    explicit_bzero(u, sizeof(*u));
+    return result < 0 ? NULL : backend->kind;
+}
+
 static int target_init(struct target *t, const struct target_config *c, struct url *u, struct err *e)
 {
-    const char *text = c->url ? c->url : "";
-
-    if (take_kind(&text, &t->backend, e) < 0 || url_parse(text, u, e) < 0)
+    if (read_url(c->url ? c->url : "", &t->backend, u, e) < 0)
         return -1;
-    if (!t->backend)
-        t->backend = backend_of_port(u->port);
     if (check_scheme(t->backend, u, e) < 0)
         return -1;
     set_place(t, u);

@@ -321,6 +321,28 @@ class Access(KernelTest):
             self.assertEqual(server.accepted[0].target, "/api/v2/profile")
             self.assertNotIn(API_KEY, result.err)
 
+    def test_datadogs_key_goes_to_its_intake_only(self):
+        """What a tracer is told by its variables does not make any server of ours an intake."""
+        with DatadogFake() as server:
+            result, _ = self.send_once(server.url, env={"DD_API_KEY": API_KEY, "DD_PROFILING_AGENTLESS": "true"})
+            self.assertEqual(len(server.accepted), 1, result)
+            self.assertEqual(server.accepted[0].target, "/profiling/v1/input")
+            self.assertIsNone(server.accepted[0].header("dd-api-key"))
+
+    def test_otels_certificates_are_for_its_servers_only(self):
+        variables = {"OTEL_EXPORTER_OTLP_CERTIFICATE": "/nowhere.pem", "OTEL_EXPORTER_OTLP_CLIENT_KEY": "/nowhere.key"}
+        with PyroscopeFake() as server:
+            result, _ = self.send_once(kind_url(server), env=variables)
+            self.assertEqual(len(server.accepted), 1, result)
+        result, _ = self.send_once("otlp+https://x", env=variables)
+        self.assertEqual(result.status, 2)
+        self.assertIn("variable OTEL_EXPORTER_OTLP_CERTIFICATE: /nowhere.pem", result.err)
+
+    def test_credentials_that_go_unencrypted_are_told_once(self):
+        for env in ({}, {"RINGSIDE_TENANT": "a"}):
+            result, _ = self.send_once(f"put+http://me:{SECRET}@unencrypted.invalid/x/", "--flush-timeout", "0", env=env)
+            self.assertEqual(result.err.count("unencrypted; use"), 1, result)
+
     def test_redirects_are_not_followed(self):
         with PlainFake() as elsewhere, PlainFake(script=[f"redirect location={elsewhere.url}/x"]) as server:
             result, _ = self.send_once(kind_url(server))
@@ -350,10 +372,11 @@ class BadInput(KernelTest):
         self.refused(["--agentless"], "key", env={"DD_API_KEY": SECRET})
         self.refused(["-U", "https://x", "--ca-file", "/nowhere.pem"], "--ca-file", "/nowhere.pem")
         self.refused(["-U", "https://x", "--bearer-token-file", "/nowhere"], "--bearer-token-file", "/nowhere")
+        self.refused(["-U", "https://x"], "RINGSIDE_BEARER_TOKEN_FILE", env={"RINGSIDE_BEARER_TOKEN_FILE": SECRET})
 
     def test_a_credential_says_whose_it_is_where_there_are_several_servers(self):
         urls = ["-U", "pyroscope+http://a", "-U", "parca+http://b"]
-        self.refused(urls, "--bearer-token", "pyroscope+", env={"RINGSIDE_BEARER_TOKEN": SECRET})
+        self.refused(urls, "--bearer-token", "pyroscope+", "variable RINGSIDE_BEARER_TOKEN", env={"RINGSIDE_BEARER_TOKEN": SECRET})
         with PyroscopeFake() as one, ParcaFake(require={"Authorization": f"Bearer {SECRET}"}) as other:
             run([ringside(), "-U", kind_url(one), "-U", kind_url(other), "--spool", "memory", "--wait", "sh", "-c",
                  "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"], env={**os.environ, "RINGSIDE_BEARER_TOKEN": f"parca+{SECRET}"})

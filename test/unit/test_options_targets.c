@@ -101,6 +101,64 @@ TEST(options_targets__what_pyroscopes_and_otels_variables_say_is_taken_over)
     assert_int_equal(options.notes.count, 1);
 }
 
+TEST(options_targets__what_ringside_was_told_beats_all_other_tools_variables)
+{
+    static const char shared[] = "DD_TRACE_AGENT_URL=http://a:8126|DD_API_KEY=k";
+
+    targets("--agentless|c", shared, "datadog+https://intake.profile.datadoghq.com");
+    targets("c", "RINGSIDE_AGENTLESS=yes|PYROSCOPE_SERVER_ADDRESS=http://p:4040",
+            "datadog+https://intake.profile.datadoghq.com");
+    assert_false(options.agentless_shared);
+    targets("-H|agent|c", "DD_PROFILING_AGENTLESS=1", "datadog+http://agent:8126");
+    assert_true(options.agentless_shared);
+    write_file("ringside.conf", "url = http://ours\noutput = out/\n");
+    targets("c", shared, "http://ours");
+    targets("c", "RINGSIDE_URL=http://theirs", "http://theirs");
+    write_file("ringside.conf", "agentless = yes\n");
+    targets("c", shared, "datadog+https://intake.profile.datadoghq.com");
+    unlink("ringside.conf");
+}
+
+TEST(options_targets__files_of_otels_variables_are_for_its_servers)
+{
+    parse_both("c",
+               "OTEL_EXPORTER_OTLP_CERTIFICATE=/a.pem|OTEL_EXPORTER_OTLP_PROFILES_CLIENT_CERTIFICATE=/b.pem|"
+               "OTEL_EXPORTER_OTLP_CLIENT_KEY=/c.pem");
+    assert_string_equal(options.ca_file, "otlp+/a.pem");
+    assert_string_equal(options.client_cert, "otlp+/b.pem");
+    assert_string_equal(options.client_key, "otlp+/c.pem");
+    parse_both("--ca-file|/d.pem|c", "OTEL_EXPORTER_OTLP_CERTIFICATE=/a.pem");
+    assert_string_equal(options.ca_file, "/d.pem");
+}
+
+TEST(options_targets__a_header_of_otel_stays_one)
+{
+    parse_both("c", "OTEL_EXPORTER_OTLP_HEADERS=a=b%0AAuthorization: c");
+    assert_int_equal(options.headers.count, 1);
+}
+
+static void hidden(const char *words, const char *secret, const char *shown)
+{
+    FREE_PTR char *text = NULL;
+
+    parse_both(words, "");
+    text = config_text();
+    if (strstr(text, secret) || !strstr(text, shown))
+        fail_msg("%s: %s", words, text);
+}
+
+TEST(options_targets__a_password_that_is_not_escaped_is_not_shown_either)
+{
+    hidden("-U|http://me:pa/ss-1@b|c", "ss-1", "= http://***");
+    hidden("-U|http://me:pa?ss-1@b|c", "ss-1", "= http://***");
+    hidden("-U|http://me:pa@ss-1@b|c", "ss-1", "= http://***");
+    hidden("-U|http://b/?sig=to@ken-1|c", "ken-1", "= http://***");
+    hidden("-U|me:p://ss-1@b|c", "ss-1", "***");
+    hidden("-H|me:ss-1@b|c", "ss-1", "***@b");
+    hidden("--git-repository-url|https://ss-1@b/r.git|c", "ss-1", "= https://***@b/r.git");
+    hidden("-U|unix:///run/@b|c", "***", "unix:///run/@b");
+}
+
 TEST(options_targets__what_a_url_hides_is_neither_shown_nor_captured)
 {
     FREE_PTR char *shown = NULL;
@@ -133,4 +191,9 @@ TEST(options_targets__each_value_knows_who_gave_it)
     assert_string_equal(options_origin(&options, "url", 1, origin, sizeof(origin)), "variable RINGSIDE_URL");
     parse("-U|http://a|c");
     assert_string_equal(options_origin(&options, "url", 0, origin, sizeof(origin)), "option --url");
+    write_file("ringside.conf", "url = [\"http://a http://b\"]\nurl = http://c\n");
+    parse("c");
+    assert_string_equal(options_origin(&options, "url", 1, origin, sizeof(origin)), "ringside.conf:1: url");
+    assert_string_equal(options_origin(&options, "url", 2, origin, sizeof(origin)), "ringside.conf:2: url");
+    unlink("ringside.conf");
 }
