@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "ringside/base.h"
+#include "ringside/pprof.h"
 #include "ringside/profile.h"
 
 #include "backend.h"
@@ -255,14 +256,14 @@ struct folder {
     struct map64 folded; /* frame -> the one that stands for what it called */
 };
 
+/* At least the inner half goes: of a shallow stack, too, it is the innermost names that are its own. */
 static uint32_t fold_frame(struct folder *f, uint32_t frame)
 {
+    uint32_t frames = MIN_OF(f->frames_max, f->depth[frame] / 2);
     const uint64_t *known;
     uint32_t made;
 
-    if (f->depth[frame] <= f->frames_max)
-        return frame;
-    while (f->depth[frame] > f->frames_max)
+    while (f->depth[frame] > frames)
         frame = f->p->frame[frame - 1].caller;
     known = map64_find(&f->folded, frame);
     if (known)
@@ -289,8 +290,9 @@ static void fold(struct profile *p, uint32_t keep, uint32_t frames_max)
 
         s->frame = fold_frame(&f, s->frame);
     }
-    profile_add_comment(p, "too large for Datadog: of %u stacks, %u were cut to %u frames", p->sample_count,
-                        p->sample_count - MIN_OF(keep, p->sample_count), frames_max);
+    profile_add_comment(
+        p, "too large for Datadog: of %u stacks, %u were cut to their outer half, at most %u frames",
+        p->sample_count, p->sample_count - MIN_OF(keep, p->sample_count), frames_max);
     map64_release(&f.folded);
     free(f.depth);
     free(list);
@@ -303,19 +305,25 @@ static const char *no_label(const void *ctx, const char *key, const char *text)
     return strcmp(key, event_label) == 0 ? key : NULL;
 }
 
-/* Each step keeps a quarter of what the one before did, the last one nothing but sums by outermost frame. */
+/*
+ * keep: of as many of the heaviest stacks as would fit if all took the same, how many 64ths stay whole; the
+ * others keep at most frames_max frames. The last step, of one frame alone, always fits.
+ */
 static const struct fold_step {
-    uint32_t keep_shift, frames_max;
+    uint32_t keep, frames_max;
     bool labels;
-} steps[] = {{2, 16, true}, {4, 8, true}, {6, 4, true}, {8, 2, true}, {31, 1, false}};
+} steps[] = {{60, 16, true}, {48, 8, true}, {40, 4, true}, {32, 2, true},
+             {32, 1, true},  {8, 1, true},  {0, 1, false}, {0, 0, false}};
 
-static int pprof_folded(const struct profile *p, const struct fold_step *step, struct buf *out, struct err *e)
+static int pprof_folded(const struct profile *p, double share, const struct fold_step *step, struct buf *out,
+                        struct err *e)
 {
     struct profile copy, merged;
+    uint32_t keep = (uint32_t)(p->sample_count * share * step->keep / 64);
     int result;
 
     profile_reshape(&copy, p, &(struct profile_reshape){0});
-    fold(&copy, copy.sample_count >> step->keep_shift, step->frames_max);
+    fold(&copy, step->keep ? MAX_OF(keep, 1U) : 0, step->frames_max);
     profile_reshape(&merged, &copy, &(struct profile_reshape){.label = step->labels ? NULL : no_label});
     profile_release(&copy);
     result = target_pprof(&merged, out, e);
@@ -323,16 +331,38 @@ static int pprof_folded(const struct profile *p, const struct fold_step *step, s
     return result;
 }
 
+/* Takes what fits, and goes on counting for a while. */
+struct meter {
+    struct buf *out;
+    uint64_t bytes;
+};
+#define METER_MAX 8 /* times what fits */
+
+static int take_or_count(void *ctx, const void *bytes, size_t n, struct err *e)
+{
+    struct meter *m = ctx;
+
+    m->bytes += n;
+    if (m->bytes > METER_MAX * (uint64_t)m->out->max)
+        return err_set(e, 0, "the profile is larger than %llu bytes", (unsigned long long)m->bytes);
+    if (m->bytes <= m->out->max)
+        buf_add(m->out, bytes, n);
+    return 0;
+}
+
 int datadog_pprof(const struct profile *in, struct buf *out, struct err *e)
 {
+    struct meter meter = {.out = out};
     struct profile p;
     int step = 0, result;
 
     datadog_profile(&p, in);
-    result = target_pprof(&p, out, e);
+    result = pprof_write(&p, &(struct byte_out){take_or_count, &meter}, e);
+    if (meter.bytes > out->max)
+        result = -1;
     for (; result < 0 && step < (int)ARRAY_LEN(steps); step++) {
         out->len = 0;
-        result = pprof_folded(&p, &steps[step], out, e);
+        result = pprof_folded(&p, (double)out->max / (double)meter.bytes, &steps[step], out, e);
     }
     profile_release(&p);
     return result < 0 ? -1 : step;
