@@ -68,8 +68,9 @@ static int check_characters(const char *text, struct err *e)
 
     for (const char *at = text; *at; at += n) {
         if (is_foreign(*at))
-            return err_set(e, 0, "character %zu is 0x%02x, which has to be written as %%%02X in a URL",
-                           at - text + 1, (unsigned char)*at, (unsigned char)*at);
+            return err_set(e, 0, "character %zu is 0x%02x, which has to be written as %%%02X in a URL%s",
+                           at - text + 1, (unsigned char)*at, (unsigned char)*at,
+                           (unsigned char)*at >= 0x80 ? " (but a host's name as xn--..., RFC 3492)" : "");
         if (*at == '#')
             return err_set(e, 0, "a URL of a server has no '#' part (in a password, '#' is %%23)");
         decoded_at(at, &n);
@@ -158,6 +159,9 @@ static int parse_ipv6(const char *text, size_t n, struct url *out, struct err *e
         return err_set(e, 0, "host '%.64s...' is no IPv6 address", text);
     memcpy(inside, text + 1, n - 2);
     inside[n - 2] = '\0';
+    if (strchr(inside, '%')) /* RFC 6874: of link-local addresses, which say which interface is meant */
+        return err_set(e, 0, "host '[%s]' is no IPv6 address that all readers of URLs take: it has a zone",
+                       inside);
     if (inet_pton(AF_INET6, inside, &address) != 1)
         return err_set(e, 0, "host '[%s]' is no IPv6 address", inside);
     inet_ntop(AF_INET6, &address, inside, sizeof(inside));
@@ -292,6 +296,8 @@ static int parse_socket(const char *path, bool decode, struct url *out, struct e
 
         if ((unsigned char)c < ' ' || c == 0x7f)
             return err_set(e, 0, "the socket's path has a control character");
+        if (decode && *path == '?')
+            return err_set(e, 0, "a socket has no '?' part ('?' in its path is %%3F)");
         if (length + 1 >= max)
             return err_set(e, 0, "the socket's path is longer than %zu bytes", max - 1); /* unix(7) */
         out->path[length++] = c;

@@ -54,6 +54,9 @@ TEST(target_url__all_parts_are_found)
     taken("unix:///run/a%2bb", &u);
     assert_int_equal(u.scheme, URL_UNIX);
     assert_string_equal(u.path, "/run/a+b");
+    taken("UNIX:///run/a%3fb", &u);
+    assert_int_equal(u.scheme, URL_UNIX);
+    assert_string_equal(u.path, "/run/a?b");
     taken("/run/a%2bb", &u);
     assert_int_equal(u.scheme, URL_UNIX);
     assert_string_equal(u.path, "/run/a%2bb");
@@ -79,7 +82,7 @@ TEST(target_url__hosts_have_one_meaning)
     refused("http://[::1]x", "between ']'");
     refused("http://[]", "no IPv6 address");
     refused("http://[1.2.3.4]", "no IPv6 address");
-    refused("http://[fe80::1%25eth0]", "no IPv6 address");
+    refused("http://[fe80::1%25eth0]", "no IPv6 address that all readers of URLs take: it has a zone");
     refused("http://::1", "no host");
     refused("http://", "no host");
     refused("http:///x", "no host");
@@ -107,6 +110,9 @@ TEST(target_url__characters_that_have_to_be_escaped_are_refused)
 {
     refused("http://h/a b", "character 11 is 0x20, which has to be written as %20");
     refused("http://h/\xc3\xa9", "0xc3");
+    refused("http://b\xc3\xbc"
+            "cher.de/",
+            "as xn--");
     refused("http://h/a\nb", "0x0a");
     refused("http://h/a\\b", "0x5c");
     refused("http://h/%", "character 10: '%' without");
@@ -116,6 +122,8 @@ TEST(target_url__characters_that_have_to_be_escaped_are_refused)
     refused("http://h/a@b", "'@' too many");
     refused(" http://h", "0x20");
     refused("unix:///a%00b", "control character");
+    refused("unix:///a?x=y", "a socket has no '?' part");
+    refused("unix://host/a", "by its whole path");
     refused("/a\nb", "control character");
     refused("http://u%00:x@h", "control character");
 }
