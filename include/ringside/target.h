@@ -30,7 +30,7 @@ struct target_identity {
     const char *external_env; /* DD_EXTERNAL_ENV */
     const char *git_repository, *git_commit;
     const char *profiler_version; /* of Ringside; never NULL */
-    const char *executable;       /* path of the main binary */
+    const char *executable;       /* path of the main binary; NULL: that of the profile's first mapping */
     uint32_t pid;                 /* of the target's first process */
     bool kernel;                  /* kernel mode is sampled */
     uint32_t cpus;

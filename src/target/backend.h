@@ -30,6 +30,7 @@ struct backend {
     bool unix_socket; /* can be one */
     bool query;       /* a URL may have one */
     bool words;       /* and, in its path, words in braces */
+    bool any_header;  /* may be the user's: nothing but the file is sent */
     /*
      * Called when the URL is taken apart: t->base is "SCHEME://HOST:PORT", t->path all of the path; user,
      * password, bearer token and the user's headers are in place. Says what is missing, adds credentials of
@@ -54,6 +55,9 @@ int target_add_header(struct target *t, struct err *e, const char *fmt, ...) PRI
 enum target_verdict target_judge_status(int status);
 /* The beginning of a reply's body as one clean line; of JSON with a text "message", that. */
 void target_words(const struct http_reply *reply, char words[TARGET_WORDS_MAX]);
+
+/* Tells the user, once a run, that so many of the tags did not fit. */
+void target_say_tags_left_out(const struct target *t, const struct target_job *job, uint32_t tags);
 
 /* The profile as gzip pprof bytes into out. */
 int target_pprof(const struct profile *p, struct buf *out, struct err *e);

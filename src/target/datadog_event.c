@@ -12,6 +12,7 @@
 #include "ringside/target.h"
 
 #include "json.h"
+#include "series.h"
 
 #define TAGS_BYTES_MAX (32U << 10)
 
@@ -127,22 +128,12 @@ static void add_users(struct buf *tags, const char *text)
         add_tag(tags, tag);
 }
 
-/* Without user and password: where the source lies is no reason to show how to get in. A piece of a URL leads
- * nowhere, so one that is too long is left out. */
+/* A piece of a URL leads nowhere, so one that is too long is left out. */
 static void add_repository(struct buf *tags, const char *url)
 {
-    const char *scheme = url ? strstr(url, "://") : NULL, *at;
-    char clean[DATADOG_TAG_MAX];
-    size_t n;
+    FREE_PTR char *clean = series_source_url(url);
 
-    if (!url)
-        return;
-    at = scheme ? scheme + 3 + strcspn(scheme + 3, "/?#") : NULL;
-    while (at && at > scheme + 3 && at[-1] != '@')
-        at--;
-    n = (size_t)snprintf(clean, sizeof(clean), "%.*s%s", at ? (int)MIN_OF(scheme + 3 - url, 32) : 0, url,
-                         at ? at : url);
-    if (n + strlen("git.repository_url:") <= DATADOG_TAG_MAX)
+    if (clean && strlen(clean) + strlen("git.repository_url:") <= DATADOG_TAG_MAX)
         add_own(tags, "git.repository_url", clean, is_raw_char);
 }
 

@@ -28,8 +28,9 @@
 #include "otlp_reply.h"
 #include "otlp_request.h"
 
-#define DEFAULT_PATH "/v1development/profiles"
-#define HEADERS      "Content-Type: application/x-protobuf\nContent-Encoding: gzip\n"
+#define DEFAULT_PATH  "/v1development/profiles"
+#define OTLP_PATH_MAX 2060 /* what a URL has at most, and a slash */
+#define HEADERS       "Content-Type: application/x-protobuf\nContent-Encoding: gzip\n"
 
 /* Pyroscope's limits for what it makes of a Profile are 16000 samples and 4 MiB of pprof (max_profile_...);
  * room is left for one deep stack. Collectors take 20 MiB. */
@@ -48,6 +49,7 @@ struct conversion {
     const struct profile *p;
     uint64_t number;
     const struct target_emit *emit;
+    char path[OTLP_PATH_MAX];
     struct otlp_column column[PROFILE_TYPES_MAX];
     uint32_t columns;
     uint32_t *process; /* of each label set: string id of the process's name, 0, or OTHER_PROCESS */
@@ -246,7 +248,7 @@ static int send_part(struct conversion *c, struct err *e)
     if (result == 0)
         result = c->emit->request(c->emit->ctx,
                                   &(struct target_request){.method = "POST",
-                                                           .path = c->t->path[0] ? c->t->path : DEFAULT_PATH,
+                                                           .path = c->path,
                                                            .headers = HEADERS,
                                                            .body = body.data,
                                                            .body_bytes = body.len},
@@ -322,6 +324,15 @@ static int send_samples(struct conversion *c, struct err *e)
     return c->request.samples ? send_part(c, e) : 0;
 }
 
+/* As it was given, with a slash at its end if it had one (OTLP exporter specification, "Endpoint URLs"). */
+static void set_path(struct conversion *c)
+{
+    const char *path = c->t->path;
+
+    snprintf(c->path, sizeof(c->path), "%s%s", path[0] ? path : DEFAULT_PATH,
+             path[0] && c->t->folder ? "/" : "");
+}
+
 static int otlp_convert(const struct target *t, const struct target_job *job, const struct target_emit *emit,
                         struct err *e)
 {
@@ -330,6 +341,7 @@ static int otlp_convert(const struct target *t, const struct target_job *job, co
 
     *c = (struct conversion){
         .t = t, .p = job->profile, .number = job->number, .emit = emit, .request = {.who = job->who}};
+    set_path(c);
     plan_columns(c);
     find_processes(c);
     if (c->many_processes)
@@ -342,6 +354,7 @@ static int otlp_convert(const struct target *t, const struct target_job *job, co
     begin_part(c);
     result = send_samples(c, e) < 0 ? -1 : (int)c->part;
     end_part(c);
+    target_say_tags_left_out(t, job, c->request.tags_left_out);
     free(c->request.sample);
     free(c->request.value);
     free(c->comment);

@@ -249,12 +249,18 @@ static void put_dictionary(struct arena *a, const struct otlp_request *r, WireDi
 
 /* ---- what the profiles are of ---- */
 
+/* Each that is a text becomes a label in Pyroscope, which takes 30, with five that it makes itself or of
+ * samples (pkg/ingester/otlp/ingest_handler.go); with more all is refused. */
+#define ATTRIBUTES_MAX  25
+#define OWN_BEHIND_TAGS 8
+
 struct attributes {
     struct arena *arena;
     WireResource *resource;
     WireKeyValue **row;
     WireValue **value;
     struct strtab keys; /* those that are there: keys are unique */
+    uint32_t beyond;    /* tags that are too many */
 };
 
 static WireValue *next_attribute(struct attributes *t, const char *key)
@@ -279,11 +285,20 @@ static void add_text(struct attributes *t, const char *key, const char *text)
         set_text(v, clean_text(t->arena, text, strlen(text)));
 }
 
+/* Pyroscope has these labels of its own, and refuses all of a profile in which one occurs twice. */
+static bool is_reserved(const char *key)
+{
+    return strncmp(key, "__", 2) == 0 || strcmp(key, "service_name") == 0;
+}
+
 static void add_tag(struct attributes *t, const char *tag)
 {
     size_t n = strcspn(tag, ":");
-    WireValue *v = next_attribute(t, clean_text(t->arena, tag, n));
+    const char *key = clean_text(t->arena, tag, n);
+    bool room = t->resource->n_attributes < ATTRIBUTES_MAX - OWN_BEHIND_TAGS;
+    WireValue *v = room && !is_reserved(key) ? next_attribute(t, key) : NULL;
 
+    t->beyond += !room;
     if (v)
         set_text(v, clean_text(t->arena, tag + n + (tag[n] == ':'), strlen(tag + n + (tag[n] == ':'))));
     else
@@ -306,18 +321,17 @@ static void add_process(struct attributes *t, const struct target_identity *who)
 /*
  * What was said of the service comes first, then the user's tags, then what was found out: of two with one
  * name the first stays, so a tag "host.name:x" is heard. No telemetry.sdk.*: those are of an SDK the service
- * may have, and each text here becomes a label in Pyroscope, which takes 30.
+ * may have.
  */
-static WireResource *make_resource(struct arena *a, const struct target_identity *who)
+static WireResource *make_resource(struct arena *a, struct otlp_request *r)
 {
-    enum { OWN_ATTRIBUTES = 16 };
+    const struct target_identity *who = r->who;
     WireResource **resource = MESSAGES(a, resource__v1__resource, 1);
-    size_t max = OWN_ATTRIBUTES + (size_t)who->tag_count;
     struct attributes t = {.arena = a, .resource = resource[0]};
     FREE_PTR char *url = series_source_url(who->git_repository);
 
-    t.row = MESSAGES(a, common__v1__key_value, max);
-    t.value = MESSAGES(a, common__v1__any_value, max);
+    t.row = MESSAGES(a, common__v1__key_value, ATTRIBUTES_MAX);
+    t.value = MESSAGES(a, common__v1__any_value, ATTRIBUTES_MAX);
     t.resource->attributes = t.row;
     strtab_init(&t.keys, 1 << 20);
     add_text(&t, "service.name", who->service);
@@ -332,6 +346,7 @@ static WireResource *make_resource(struct arena *a, const struct target_identity
     add_text(&t, "vcs.repository.url.full", url);
     add_text(&t, "vcs.ref.head.revision", who->git_commit);
     strtab_release(&t.keys);
+    r->tags_left_out = t.beyond;
     return t.resource;
 }
 
@@ -424,7 +439,7 @@ static void fill_request(struct arena *a, struct otlp_request *r, WireRequest *w
 
     w->n_resource_profiles = 1;
     w->resource_profiles = resource;
-    resource[0]->resource = make_resource(a, r->who);
+    resource[0]->resource = make_resource(a, r);
     resource[0]->n_scope_profiles = 1;
     resource[0]->scope_profiles = scope;
     scope[0]->scope = make_scope(a, r->who);

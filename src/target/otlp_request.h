@@ -41,6 +41,7 @@ struct otlp_request {
     const char *const *comment;
     uint32_t comments;
     uint8_t (*profile_id)[OTLP_PROFILE_ID_BYTES]; /* of each column */
+    uint32_t tags_left_out; /* by otlp_request_pack(): the last, too many to be labels */
 };
 
 /* Adds values to those of the sample with the same stack and attribute; saturates. */

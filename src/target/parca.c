@@ -47,15 +47,17 @@ static void add_label(struct buf *b, const char *name, const char *value)
 }
 
 /* The words of Prometheus (job) and of Parca's agent (node). No id of the run: see series.h. */
-static void add_labels(struct series *s, const struct target_identity *who)
+static void add_labels(struct series *s, const struct target *t, const struct target_job *job)
 {
+    const struct target_identity *who = job->who;
+
     series_add(s, "job", who->service);
     series_add(s, "service_name", who->service);
     series_add(s, "env", who->environment);
     series_add(s, "version", who->service_version);
     series_add(s, "node", who->host);
     series_add_source(s, who);
-    series_add_tags(s, who);
+    target_say_tags_left_out(t, job, series_add_tags(s, who));
 }
 
 /* All but the profile is some kilobytes: if there was no room, there is none for the end either. */
@@ -109,7 +111,7 @@ static int parca_convert(const struct target *t, const struct target_job *job, c
     int sent;
 
     series_init(&w.series);
-    add_labels(&w.series, job->who);
+    add_labels(&w.series, t, job);
     sent = series_convert(job->profile, &limits, &send, e);
     series_release(&w.series);
     return sent;

@@ -4,7 +4,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "ringside/base.h"
@@ -152,17 +151,9 @@ static int check_template(const char *template, struct err *e)
 
 /* ---- the target ---- */
 
-static bool user_has_content_type(const struct target_config *config)
-{
-    for (uint32_t i = 0; i < config->header_count; i++)
-        if (strncasecmp(config->headers[i], "Content-Type:", 13) == 0)
-            return true;
-    return false;
-}
-
 static int plain_prepare(struct target *t, const struct target_config *config, struct err *e)
 {
-    t->typed = user_has_content_type(config);
+    (void)config;
     return check_template(t->path, e);
 }
 
@@ -217,6 +208,7 @@ const struct backend backend_put = {.kind = "put",
                                     .port = 80,
                                     .query = true,
                                     .words = true,
+                                    .any_header = true,
                                     .prepare = plain_prepare,
                                     .convert = plain_convert,
                                     .judge = plain_judge};
@@ -224,6 +216,7 @@ const struct backend backend_post = {.kind = "post",
                                      .port = 80,
                                      .query = true,
                                      .words = true,
+                                     .any_header = true,
                                      .prepare = plain_prepare,
                                      .convert = plain_convert,
                                      .judge = plain_judge};

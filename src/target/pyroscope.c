@@ -27,6 +27,10 @@
 #define PUSH_PATH   "/push.v1.PusherService/Push"
 #define INGEST_PATH "/ingest"
 
+#define INGEST_PATH_MAX 4000 /* less than a spool's entry takes */
+#define INGEST_TAIL_MAX 120  /* what is always behind the labels */
+#define APP_NAME_MAX    512
+
 #define TENANT_MAX 150
 #define BODY_MAX   (16 << 20) /* more than 4 MiB of profile can become */
 
@@ -60,14 +64,16 @@ static bool ends_with(const char *text, const char *end)
  * Hosts are told apart, runs are not: neither runtime id nor pid is a label, each run would be a new series.
  * What people look for is the names that Pyroscope's own clients and its pages use.
  */
-static void add_labels(struct series *s, const struct target_identity *who)
+static void add_labels(struct series *s, const struct target *t, const struct target_job *job)
 {
+    const struct target_identity *who = job->who;
+
     series_add(s, "service_name", who->service);
     series_add(s, "env", who->environment);
     series_add(s, "version", who->service_version);
     series_add(s, "hostname", who->host);
     series_add_source(s, who);
-    series_add_tags(s, who);
+    target_say_tags_left_out(t, job, series_add_tags(s, who));
 }
 
 /* ---- Push ---- */
@@ -155,13 +161,13 @@ static int push_part(void *ctx, const struct series_part *part, struct err *e)
 /* ---- /ingest ---- */
 
 /* Percent-encodes all but what RFC 3986 section 2.3 calls unreserved. */
-static void add_encoded(struct buf *b, const char *text)
+static bool add_encoded(struct buf *b, const char *text)
 {
-    for (; *text; text++)
-        if (url_is_unreserved(*text))
-            buf_add(b, text, 1);
-        else
-            buf_printf(b, "%%%02X", (unsigned char)*text);
+    bool fits = true;
+
+    for (; *text && fits; text++)
+        fits = url_is_unreserved(*text) ? buf_add(b, text, 1) : buf_printf(b, "%%%02X", (unsigned char)*text);
+    return fits;
 }
 
 static bool is_app_letter(char c)
@@ -172,7 +178,10 @@ static bool is_app_letter(char c)
 /* [A-Za-z0-9_./-]+; nothing is quoted there, so the rest becomes '_'. */
 static char *app_name(const char *service)
 {
-    char *name = base_strdup(service);
+    size_t n = strnlen(service, APP_NAME_MAX);
+    char *name = base_calloc(n + 1, 1);
+
+    memcpy(name, service, n);
 
     for (char *at = name; *at; at++)
         if (!is_app_letter(*at))
@@ -180,21 +189,28 @@ static char *app_name(const char *service)
     return name;
 }
 
-static void add_ingest_label(struct buf *b, const struct series_label *l, bool first)
+/* False, and nothing added, when there is no room. */
+static bool add_ingest_label(struct buf *b, const struct series_label *l, bool first)
 {
     FREE_PTR char *value = base_strdup(l->value);
+    struct buf one;
+    bool fits;
 
     for (char *at = value; *at; at++)
         if (*at == ',' || *at == '}') /* would end it */
             *at = '_';
+    buf_init(&one, INGEST_PATH_MAX);
     if (!first)
-        add_encoded(b, ",");
-    add_encoded(b, l->name);
-    add_encoded(b, "=");
-    add_encoded(b, value);
+        add_encoded(&one, ",");
+    add_encoded(&one, l->name);
+    add_encoded(&one, "=");
+    fits = add_encoded(&one, value) && buf_add(b, one.data, one.len);
+    buf_release(&one);
+    return fits;
 }
 
-/* name=app{key=value,...}; service_name overrides what the server makes of app. */
+/* name=app{key=value,...}; service_name overrides what the server makes of app. Labels for which there is no
+ * room are left out, of the user's tags the last. */
 static void add_ingest_name(struct buf *b, const struct pushing *push)
 {
     FREE_PTR char *app = app_name(push->who->service);
@@ -207,10 +223,9 @@ static void add_ingest_name(struct buf *b, const struct pushing *push)
 
         if (strcmp(l->name, "service_name") == 0 && strcmp(l->value, app) == 0)
             continue;
-        add_ingest_label(b, l, first);
-        first = false;
+        if (add_ingest_label(b, l, first))
+            first = false;
     }
-    add_encoded(b, "}");
 }
 
 static int ingest_part(void *ctx, const struct series_part *part, struct err *e)
@@ -223,10 +238,11 @@ static int ingest_part(void *ctx, const struct series_part *part, struct err *e)
     int result;
 
     buf_init(&pprof, BODY_MAX);
-    buf_init(&path, SIZE_MAX);
+    buf_init(&path, INGEST_PATH_MAX - INGEST_TAIL_MAX);
     buf_printf(&path, "%s?name=", push->t->path);
     add_ingest_name(&path, push);
-    buf_printf(&path, "&from=%019llu&until=%019llu&format=pprof&spyName=ringside", from, until);
+    path.max += INGEST_TAIL_MAX;
+    buf_printf(&path, "%%7D&from=%019llu&until=%019llu&format=pprof&spyName=ringside", from, until);
     buf_add(&path, "", 1);
     result = target_pprof(p, &pprof, e);
     if (result == 0) {
@@ -274,7 +290,7 @@ static int pyroscope_convert(const struct target *t, const struct target_job *jo
     int sent;
 
     series_init(&push.series);
-    add_labels(&push.series, job->who);
+    add_labels(&push.series, t, job);
     sent = series_convert(job->profile, &limits, &send, e);
     series_release(&push.series);
     return sent;

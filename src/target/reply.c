@@ -82,6 +82,19 @@ static size_t one_line(const char *text, size_t bytes, bool json, char *out, siz
     return n;
 }
 
+/* To terminals some characters beyond ASCII are commands as well (U+0080 to U+009F, ECMA-48). */
+static void blind_controls(char *text)
+{
+    for (; *text; text++) {
+        bool two = (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0;
+
+        if (two || *text == 0x7f)
+            *text = '?';
+        if (two)
+            *++text = '?';
+    }
+}
+
 void target_words(const struct http_reply *reply, char words[TARGET_WORDS_MAX])
 {
     size_t bytes = reply->body ? reply->body_bytes : 0, n = bytes;
@@ -93,6 +106,7 @@ void target_words(const struct http_reply *reply, char words[TARGET_WORDS_MAX])
     n = one_line(text ? text : body, text ? n : bytes, json != NULL, words, TARGET_WORDS_MAX - 1);
     words[n] = '\0';
     utf8_clean(words);
+    blind_controls(words);
 }
 
 /* ---- verdicts ---- */

@@ -12,6 +12,8 @@
 #include "ringside/pprof.h"
 #include "ringside/profile.h"
 
+#include "blank.h"
+
 #define TEXT_MAX       65535 /* bytes of a string in a profile; Pyroscope cuts longer ones */
 /* A stack of a thousand frames, each with texts of its own, is below 4 MiB with these. */
 #define SHORT_TEXT_MAX 512
@@ -66,16 +68,14 @@ static bool has_name(const struct series *s, const char *name)
 /* At most SERIES_VALUE_MAX bytes of valid UTF-8 without blanks around it; the caller's to free. */
 static char *clean_value(const char *value)
 {
-    char *copy = base_strdup(value + strspn(value, " ")); /* servers trim it, too */
+    char *copy = base_strdup(blank_skip(value)); /* servers trim it, too */
     size_t n;
 
     utf8_clean(copy);
     n = strnlen(copy, SERIES_VALUE_MAX);
     while (n && ((unsigned char)copy[n] & 0xc0) == 0x80) /* not through the middle of a character */
         n--;
-    while (n && copy[n - 1] == ' ')
-        n--;
-    copy[n] = '\0';
+    copy[blank_trim(copy, n)] = '\0';
     return copy;
 }
 
@@ -138,10 +138,12 @@ void series_add_source(struct series *s, const struct target_identity *who)
     series_add(s, "service_git_ref", who->git_commit);
 }
 
-/* Labels of samples give way to those of the series, in Pyroscope; and Parca renames them. */
-static bool is_sample_label(const char *name)
+/* Labels of samples give way to those of the series, in Pyroscope; and Parca renames them. The last is what
+ * Pyroscope's /ingest adds itself: that it occurs twice is refused. */
+static bool is_taken(const char *name)
 {
-    static const char *const names[] = {"process_name", "thread_name", "container_id", "comm", "thread_comm"};
+    static const char *const names[] = {"process_name", "thread_name", "container_id",
+                                        "comm",         "thread_comm", "pyroscope_spy"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strcmp(name, names[i]) == 0)
@@ -149,18 +151,20 @@ static bool is_sample_label(const char *name)
     return false;
 }
 
-void series_add_tags(struct series *s, const struct target_identity *who)
+uint32_t series_add_tags(struct series *s, const struct target_identity *who)
 {
     char name[SERIES_NAME_MAX];
+    uint32_t beyond = 0;
 
     for (uint32_t i = 0; i < who->tag_count; i++) {
         const char *tag = who->tags[i], *colon = strchr(tag, ':');
         FREE_PTR char *key = colon ? strndup(tag, (size_t)(colon - tag)) : base_strdup(tag);
 
         series_name(key ? key : "", name, sizeof(name));
-        if (is_sample_label(name) || !add_named(s, name, colon ? colon + 1 : "true"))
-            log_debug(target, "tag %s is left out: the name is taken, or there are too many", name);
+        if (!is_taken(name) && !add_named(s, name, colon ? colon + 1 : "true"))
+            beyond += s->labels == SERIES_LABELS_MAX;
     }
+    return beyond;
 }
 
 /* ---- columns: one profile for each kind ---- */

@@ -44,8 +44,8 @@ char *series_source_url(const char *url);
 /* service_repository and service_git_ref, by which Pyroscope links to the source; the URL without user and
  * password. */
 void series_add_source(struct series *s, const struct target_identity *who);
-/* The user's tags, but for those that would hide a label of ours. */
-void series_add_tags(struct series *s, const struct target_identity *who);
+/* The user's tags, but for those that would hide a label of ours. Returns how many there are too many. */
+uint32_t series_add_tags(struct series *s, const struct target_identity *who);
 
 /* Writes text so that [a-zA-Z_][a-zA-Z0-9_]* matches it; at most max - 1 bytes. No "__" at its beginning. */
 void series_name(const char *text, char *out, uint32_t max);

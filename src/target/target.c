@@ -9,8 +9,10 @@
 #include <strings.h>
 
 #include "ringside/base.h"
+#include "ringside/profile.h"
 
 #include "backend.h"
+#include "blank.h"
 #include "url.h"
 
 /* One row a backend, and one file. */
@@ -115,12 +117,23 @@ static size_t header_name(const char *line)
     return line[n] == ':' ? n : 0;
 }
 
+static bool is_header(const char *line, const char *name)
+{
+    size_t n = strlen(name);
+
+    return header_name(line) == n && strncasecmp(line, name, n) == 0;
+}
+
 static int check_header(const char *line, struct err *e)
 {
+    static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Expect", "Connection"};
     size_t n = header_name(line);
 
     if (n == 0)
         return err_set(e, 0, "a header has to be 'Name: value'");
+    for (size_t i = 0; i < ARRAY_LEN(framing); i++)
+        if (is_header(line, framing[i])) /* http.h refuses them, which would be too late */
+            return err_set(e, 0, "header %s cannot be set", framing[i]);
     for (const char *at = line + n + 1; *at; at++)
         if (((unsigned char)*at < ' ' && *at != '\t') || *at == 0x7f)
             return err_set(e, 0, "header %.*s: there is a control character in its value", (int)MIN_OF(n, 64),
@@ -153,12 +166,36 @@ int target_add_header(struct target *t, struct err *e, const char *fmt, ...)
 
 static bool has_header(const struct target_config *c, const char *name)
 {
-    size_t n = strlen(name);
-
     for (uint32_t i = 0; i < c->header_count; i++)
-        if (header_name(c->headers[i]) == n && strncasecmp(c->headers[i], name, n) == 0)
+        if (is_header(c->headers[i], name))
             return true;
     return false;
+}
+
+/* What a backend sends itself goes once: where it is what the body is read by, the user's is left out. */
+static bool is_of_requests(const struct target *t, const char *line)
+{
+    static const char *const names[] = {
+        "Content-Type",         "Content-Encoding",  "Connect-Protocol-Version",
+        "DD-API-KEY",           "DD-EVP-ORIGIN",     "DD-EVP-ORIGIN-VERSION",
+        "Datadog-Container-ID", "Datadog-Entity-ID", "Datadog-External-Env"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && !t->backend->any_header; i++)
+        if (is_header(line, names[i])) {
+            log_warn(target, "%s: header %s is left out: %s has its own", t->name, names[i],
+                     t->backend->kind);
+            return true;
+        }
+    return false;
+}
+
+static int add_headers(struct target *t, const struct target_config *c, struct err *e)
+{
+    for (uint32_t i = 0; i < c->header_count; i++)
+        if (!is_of_requests(t, c->headers[i]) && target_add_header(t, e, "%s", c->headers[i]) < 0)
+            return -1;
+    t->typed = has_header(c, "Content-Type");
+    return 0;
 }
 
 static bool has_control(const char *text)
@@ -215,9 +252,8 @@ static int set_credentials(struct target *t, const struct target_config *c, cons
         return err_set(e, 0, "the bearer token has a space or a control character");
     if (bearer && target_add_header(t, e, "Authorization: Bearer %s", c->bearer_token) < 0)
         return err_wrap(e, "bearer token");
-    for (uint32_t i = 0; i < c->header_count; i++)
-        if (target_add_header(t, e, "%s", c->headers[i]) < 0)
-            return -1;
+    if (add_headers(t, c, e) < 0)
+        return -1;
     if (given(c->tenant) && has_control(c->tenant))
         return err_set(e, 0, "the tenant has a control character");
     t->tenant = copy(c->tenant);
@@ -417,8 +453,31 @@ const struct http_endpoint *target_endpoint(const struct target *t)
     return &t->endpoint;
 }
 
+/* ---- profiles ---- */
+
+/* The profile's first mapping is the main binary's. */
+static const char *main_binary(const struct profile *p)
+{
+    const char *path = p->mapping_count ? strtab_get(&p->strings, p->mapping[0].filename) : "";
+
+    return path[0] == '/' ? path : NULL;
+}
+
 int target_convert(const struct target *t, const struct target_job *job, const struct target_emit *emit,
                    struct err *e)
 {
-    return t->backend->convert(t, job, emit, e);
+    struct target_identity who = *job->who;
+    struct target_job whole = {job->profile, &who, job->number};
+
+    if (!who.executable)
+        who.executable = main_binary(job->profile);
+    if (!*blank_skip(who.service)) /* to servers that is none, and many profiles would have no owner */
+        who.service = "unnamed";
+    return t->backend->convert(t, &whole, emit, e);
+}
+
+void target_say_tags_left_out(const struct target *t, const struct target_job *job, uint32_t tags)
+{
+    if (tags && job->number == 0) /* once a run */
+        log_warn(target, "%s: the last %u tags are left out: it does not take as many", t->name, tags);
 }

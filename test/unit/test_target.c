@@ -160,6 +160,86 @@ TEST(target__headers_and_bearer_token_go_with_every_request)
     target_free(t);
 }
 
+TEST(target__a_header_that_requests_have_goes_once)
+{
+    static const char *const headers[] = {"content-type: text/plain", "X-Mine: 1", "Content-Encoding: br",
+                                          "dd-api-key: x"};
+    static const char *const urls[] = {"http://localhost", "pyroscope+http://localhost",
+                                       "parca+http://localhost", "otlp+http://localhost"};
+
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+        struct target *t = world_target(
+            &(struct target_config){.url = urls[i], .headers = headers, .header_count = ARRAY_LEN(headers)});
+
+        assert_string_equal(target_endpoint(t)->headers[0], "X-Mine: 1");
+        assert_null(target_endpoint(t)->headers[1]);
+        target_free(t);
+    }
+}
+
+TEST(target__headers_of_framing_are_refused_before_anything_starts)
+{
+    static const char *const names[] = {"connection: close", "Content-Length: 1",
+                                        "Transfer-Encoding: chunked", "EXPECT:"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        refused(&(struct target_config){.url = "put+http://h/x", .headers = &names[i], .header_count = 1},
+                "cannot be set");
+}
+
+/* What was said of p, converted for url. */
+static void convert_one(const char *url, const struct profile *p, const struct target_identity *who,
+                        struct world *w)
+{
+    world_convert(w, &(struct target_config){.url = url}, p, who, 0);
+}
+
+TEST(target__a_service_of_blanks_has_a_name)
+{
+    static const char *const blanks[] = {" ", "\t ", "\xc2\xa0", "\xe2\x80\x83\xe3\x80\x80 "};
+
+    for (size_t i = 0; i < ARRAY_LEN(blanks); i++) {
+        struct target_identity who = world_identity();
+        struct world w = {0};
+        struct profile p;
+
+        who.service = blanks[i];
+        world_profile(&p);
+        convert_one("put+http://h/{service}", &p, &who, &w);
+        convert_one("http://h", &p, &who, &w);
+        convert_one("pyroscope+http://h", &p, &who, &w);
+        convert_one("pyroscope+http://h/ingest", &p, &who, &w);
+        assert_string_equal(w.request[0].path, "/unnamed");
+        assert_non_null(memmem(w.request[1].body.data, w.request[1].body.len, "service:unnamed,", 16));
+        assert_non_null(
+            memmem(w.request[2].body.data, w.request[2].body.len, "\x0cservice_name\x12\x07unnamed", 22));
+        assert_ptr_equal(strstr(w.request[3].path, "/ingest?name=unnamed%7Bhostname%3Dh1%7D&"),
+                         w.request[3].path);
+        world_release(&w);
+        profile_release(&p);
+    }
+}
+
+TEST(target__the_main_binary_is_the_first_mappings)
+{
+    struct target_identity who = world_identity();
+    struct world w = {0};
+    struct profile p;
+
+    world_profile(&p);
+    convert_one("http://h", &p, &who, &w);
+    profile_add_mapping(
+        &p, &(struct profile_mapping){.limit = 0x2000, .filename = profile_string(&p, "/usr/bin/shop")});
+    convert_one("http://h", &p, &who, &w);
+    who.executable = "/bin/given";
+    convert_one("http://h", &p, &who, &w);
+    assert_null(memmem(w.request[0].body.data, w.request[0].body.len, "entrypoint", 10));
+    assert_non_null(memmem(w.request[1].body.data, w.request[1].body.len, "entrypoint.name:shop,", 21));
+    assert_non_null(memmem(w.request[2].body.data, w.request[2].body.len, "entrypoint.name:given,", 22));
+    world_release(&w);
+    profile_release(&p);
+}
+
 TEST(target__credentials_that_cannot_be_sent_are_refused)
 {
     static const char *const authorization[] = {"authorization: Basic hush"};
@@ -332,6 +412,9 @@ TEST(target__words_are_what_a_person_can_read)
         {"<html>\r\n<head><title>405 Not Allowed</title></head>", "405 Not Allowed"},
         {"<title>", "<title>"},
         {"caf\xe9\x1b[31m", "caf??[31m"},
+        {"\xc2\x9b"
+         "31m\x7f caf\xc3\xa9 \xc2\xa0",
+         "??31m? caf\xc3\xa9 \xc2\xa0"}, /* U+009B */
     };
     char words[TARGET_WORDS_MAX];
 

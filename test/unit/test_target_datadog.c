@@ -398,6 +398,16 @@ TEST(target_datadog__the_repository_is_shown_without_credentials)
         assert_true(have_tag(tags, cases[i][1]));
         assert_null(strstr(tags, "hush"));
     }
+    for (size_t i = 0; i < 2; i++) { /* what cannot be told from a password */
+        static const char *const unclear[] = {"https://me:hu/sh@github.com/a",
+                                              "https://me:hush?@github.com/a"};
+        struct target_identity who = world_identity();
+        FREE_PTR char *tags = NULL;
+
+        who.git_repository = unclear[i];
+        tags = tags_of(&who);
+        assert_null(strstr(tags, "git.repository_url"));
+    }
 }
 
 /* ---- headers and places ---- */

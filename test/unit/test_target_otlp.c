@@ -383,6 +383,71 @@ TEST(otlp__says_whose_profile_it_is)
     profile_release(&p);
 }
 
+/* Pyroscope makes a label of each, and takes 30 with its own; one that is there twice costs all. */
+TEST(otlp__leaves_out_tags_that_would_cost_the_profile_in_pyroscope)
+{
+    const char *many[64] = {"service_name:other", "__name__:memory", "__delta__:x"};
+    struct target *t = open_target("otlp+http://h");
+    struct target_identity who = someone;
+    struct caught c = {0};
+    char texts[64][16];
+    uint32_t tags_left = 0;
+    const Opentelemetry__Proto__Resource__V1__Resource *r;
+    struct profile p;
+    struct err e;
+
+    for (uint32_t i = 3; i < ARRAY_LEN(many); i++) {
+        snprintf(texts[i], sizeof(texts[i]), "key%u:v", i);
+        many[i] = texts[i];
+    }
+    who.tags = many;
+    who.tag_count = ARRAY_LEN(many);
+    fill_small(&p);
+    assert_int_equal(
+        target_convert(t, &(struct target_job){&p, &who, 0}, &(struct target_emit){catch, &c}, &e), 1);
+    r = c.request[0]->resource_profiles[0]->resource;
+    assert_true(r->n_attributes <= 25);
+    for (size_t i = 0; i < r->n_attributes; i++) {
+        assert_string_not_equal(r->attributes[i]->key, "service_name");
+        assert_int_not_equal(r->attributes[i]->key[0], '_');
+        tags_left += strncmp(r->attributes[i]->key, "key", 3) == 0;
+    }
+    assert_true(tags_left >= 14);
+    assert_int_equal(tags_left + r->dropped_attributes_count, 64);
+    assert_string_equal(resource_text(c.request[0], "key3"), "v"); /* the last go */
+    assert_string_equal(resource_text(c.request[0], "vcs.ref.head.revision"), "abc");
+    release(&c);
+    target_free(t);
+    profile_release(&p);
+}
+
+static int same_path(void *ctx, const struct target_request *r, struct err *e)
+{
+    (void)e;
+    assert_string_equal(r->path, ctx);
+    return 0;
+}
+
+TEST(otlp__a_path_is_taken_as_it_was_given)
+{
+    static const char *const cases[][2] = {{"otlp+http://h", "/v1development/profiles"},
+                                           {"otlp+http://h/", "/v1development/profiles"},
+                                           {"otlp+http://h/x/profiles", "/x/profiles"},
+                                           {"otlp+http://h/x/profiles/", "/x/profiles/"}};
+    struct profile p;
+    struct err e;
+
+    fill_small(&p);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct target *t = open_target(cases[i][0]);
+        struct target_emit emit = {same_path, (void *)cases[i][1]};
+
+        assert_int_equal(target_convert(t, &(struct target_job){&p, &someone, 0}, &emit, &e), 1);
+        target_free(t);
+    }
+    profile_release(&p);
+}
+
 TEST(otlp__hands_on_the_comments)
 {
     struct profile p;

@@ -112,7 +112,7 @@ TEST(target_plain__a_long_value_is_cut_between_characters)
      * so. */
     world_profile(&p);
     who.host = "\x01";
-    memset(name, ' ', sizeof(name) - 1);
+    memset(name, '+', sizeof(name) - 1);
     for (size_t i = 0; i < 40; i++) {
         char url[512] = "put+http://s/";
         struct target_emit emit = {world_keep, &w};

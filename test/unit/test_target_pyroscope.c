@@ -634,6 +634,61 @@ TEST(target_pyroscope__ingest_keeps_a_service_name_that_is_no_name_of_an_app)
     profile_release(&p);
 }
 
+TEST(target_pyroscope__ingest_leaves_out_what_the_server_takes_for_nothing_or_for_its_own)
+{
+    const char *tags[] = {"a:\xc2\xa0", "b:\xe2\x80\x87 \xe3\x80\x80", "c: \xe1\x9a\x80x\xc2\x85 ",
+                          "pyroscope_spy:other"};
+    struct target_identity who = world_identity;
+    struct catcher c = {0};
+    struct profile p;
+
+    who.tags = tags;
+    who.tag_count = ARRAY_LEN(tags);
+    world_begin(&p, false);
+    world_fill(&p, 1);
+    assert_int_equal(convert(URL "/ingest", &p, &who, &c), 1);
+    assert_parameter(c.request[0].path, "name", "shop{hostname=host-1,c=x}");
+    catcher_release(&c);
+    profile_release(&p);
+}
+
+/* A spool's entry takes paths of 4095 bytes. */
+TEST(target_pyroscope__ingest_leaves_out_labels_that_do_not_fit_a_path)
+{
+    char *text = calloc(9001, 1), url[2100] = URL;
+    const char *tags[] = {"long:", "short:1"};
+    struct target_identity who = world_identity;
+    struct catcher c = {0};
+    struct profile p;
+
+    for (uint32_t i = 0; i < 3000; i++)
+        memcpy(text + 3 * i, "\xe2\x82\xac", 3);
+    tags[0] = text;
+    memcpy(text, "long:", 5);
+    text[5] = text[6] = text[7] = text[8] = 'x';
+    who.tags = tags;
+    who.tag_count = ARRAY_LEN(tags);
+    world_begin(&p, false);
+    world_fill(&p, 1);
+    assert_int_equal(convert(URL "/ingest", &p, &who, &c), 1);
+    assert_true(strlen(c.request[0].path) < 4000);
+    assert_non_null(strstr(c.request[0].path, "long%3Dxxx"));
+    assert_parameter(c.request[0].path, "format", "pprof");
+    catcher_release(&c);
+    memset(url + strlen(url), '/', 1);
+    memset(url + strlen(url), 'a', 2030 - strlen(url));
+    strcat(url, "/ingest");
+    who.service = text + 9;
+    assert_int_equal(convert(url, &p, &who, &c), 1);
+    assert_true(strlen(c.request[0].path) < 4000);
+    assert_non_null(strstr(c.request[0].path, "hostname%3Dhost-1%2Cshort%3D1%7D&from="));
+    assert_null(strstr(c.request[0].path, "long"));
+    assert_parameter(c.request[0].path, "format", "pprof");
+    catcher_release(&c);
+    profile_release(&p);
+    free(text);
+}
+
 /* ---- options ---- */
 
 TEST(target_pyroscope__checks_the_tenant)
