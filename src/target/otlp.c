@@ -35,7 +35,7 @@
 /* Pyroscope's limits for what it makes of a Profile are 16000 samples and 4 MiB of pprof (max_profile_...);
  * room is left for one deep stack. Collectors take 20 MiB. */
 #define SAMPLES_MAX       16000U
-#define REQUEST_BYTES     (3U << 20)
+#define REQUEST_BYTES     (7U << 19)
 #define PACKED_BYTES_MAX  (64U << 20)
 #define SAMPLE_BYTES      32 /* of a sample beside stack and values */
 #define VALUE_BYTES       16

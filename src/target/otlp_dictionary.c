@@ -14,8 +14,9 @@
 #define UNKNOWN          "[unknown]"
 #define KERNEL_FILE      "[kernel.kallsyms]" /* docs/profile.md */
 
-/* What a row takes at most beside its texts: tags, lengths, numbers of their largest size. */
-enum { MAPPING_BYTES = 64, LOCATION_BYTES = 40, FUNCTION_BYTES = 24, ATTRIBUTE_BYTES = 32, STRING_HEAD = 5 };
+/* What a row takes at most beside its texts and, of a location, the address: tags, lengths, and numbers, of
+ * which those of other rows have three bytes (more rows are more than a request). */
+enum { MAPPING_BYTES = 64, LOCATION_BYTES = 20, FUNCTION_BYTES = 24, ATTRIBUTE_BYTES = 32, STRING_HEAD = 5 };
 
 void otlp_dictionary_init(struct otlp_dictionary *d, const struct profile *p)
 {
@@ -168,6 +169,16 @@ static uint32_t frame_type(struct otlp_dictionary *d, const struct profile_locat
     return otlp_text_attribute(d, "profile.frame.type", kernel ? "kernel" : "native");
 }
 
+/* As protobuf writes it: seven bits a byte. */
+static uint32_t number_bytes(uint64_t n)
+{
+    uint32_t bytes = 1;
+
+    for (; n >= 0x80; n >>= 7)
+        bytes++;
+    return bytes;
+}
+
 static uint32_t location_index(struct otlp_dictionary *d, uint32_t id)
 {
     const struct profile_location *l = &d->p->location[id - 1];
@@ -184,7 +195,8 @@ static uint32_t location_index(struct otlp_dictionary *d, uint32_t id)
 
         row.function = add_row(d, &d->function, &unknown, sizeof(unknown), FUNCTION_BYTES);
     }
-    d->location_of[id] = add_row(d, &d->location, &row, sizeof(row), LOCATION_BYTES);
+    d->location_of[id] =
+        add_row(d, &d->location, &row, sizeof(row), LOCATION_BYTES + number_bytes(row.address));
     return d->location_of[id];
 }
 

@@ -324,6 +324,7 @@ struct sender {
     const struct series_send *send;
     const struct group *group;
     uint32_t parts; /* sent */
+    uint32_t fits;  /* samples that the next part is tried with */
 };
 
 static int send_part(struct sender *s, struct profile *p, struct err *e)
@@ -337,23 +338,35 @@ static int send_part(struct sender *s, struct profile *p, struct err *e)
     return 0;
 }
 
-/* As many of p's samples from `first` on as fit. Returns how many. */
-static uint32_t cut_part(const struct sender *s, const struct profile *p, uint32_t first, struct profile *out)
+/* part of n, by the rule of three; at least 1. */
+static uint32_t in_proportion(uint32_t n, uint64_t part, uint64_t whole)
 {
-    uint32_t n = MIN_OF(p->sample_count - first, s->limits->samples_max);
+    return (uint32_t)MAX_OF(MIN_OF(n * part / whole, (uint64_t)UINT32_MAX), 1ULL);
+}
+
+/*
+ * As many of p's samples from `first` on as fit, or nearly. Returns how many. Bytes grow more slowly than
+ * samples, which share what they name: to have fewer bytes takes more than the rule of three says, to fill
+ * the room does not. What is learnt of one part is where the next begins.
+ */
+static uint32_t cut_part(struct sender *s, const struct profile *p, uint32_t first, struct profile *out)
+{
+    uint32_t n = MIN_OF(MIN_OF(p->sample_count - first, s->limits->samples_max), s->fits);
     struct profile_reshape how = {.first_sample = first};
-    uint64_t bytes;
+    uint64_t bytes, max = s->limits->bytes_max;
 
     for (;; profile_release(out)) {
         how.samples = n;
         profile_reshape(out, p, &how);
         bytes = pprof_size(out);
-        if (bytes <= s->limits->bytes_max || how.text_max)
-            return n;
+        if (bytes <= max || how.text_max)
+            break;
         if (n == 1)
             how.text_max = SHORT_TEXT_MAX;
-        n = (uint32_t)MAX_OF(MIN_OF(n / 2, n * s->limits->bytes_max / bytes), 1ULL);
+        n = in_proportion(n, max - max / 8, bytes);
     }
+    s->fits = in_proportion(n, max - max / 32, bytes);
+    return n;
 }
 
 static int send_group(struct sender *s, struct profile *p, struct err *e)
@@ -362,6 +375,7 @@ static int send_group(struct sender *s, struct profile *p, struct err *e)
     uint32_t n, before = s->parts;
     int result = 0;
 
+    s->fits = UINT32_MAX;
     if (p->sample_count == 0)
         return 0;
     if (p->sample_count <= s->limits->samples_max && pprof_size(p) <= s->limits->bytes_max)

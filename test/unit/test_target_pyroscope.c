@@ -7,6 +7,8 @@
 
 #include <pyroscope_push.pb-c.h>
 
+#include "ringside/pprof.h"
+
 #include "target_catch.h"
 
 #define URL "pyroscope+http://127.0.0.1:4040"
@@ -240,6 +242,38 @@ TEST(target_pyroscope__splits_what_is_too_large)
     }
     assert_int_equal(cpu, 3000LL * 2999 / 2);
     free(name);
+    catcher_release(&c);
+    profile_release(&p);
+}
+
+/* Deep stacks without much text: 40 MB of frames. As few parts as can be, up to an eighth. */
+TEST(target_pyroscope__fills_the_parts_it_sends)
+{
+    struct catcher c = {0};
+    struct profile p;
+    int64_t cpu = 0;
+    uint64_t whole;
+
+    world_begin(&p, false);
+    for (uint32_t i = 0; i < 900; i++)
+        world_frame(&p, 0, "f");
+    for (uint32_t i = 0; i < 20000; i++) {
+        uint32_t frame = 0;
+
+        for (uint32_t d = 0; d < 900; d++)
+            frame = profile_add_frame(&p, frame, 1 + (i + d) % 900);
+        profile_add_sample(&p, frame, PROFILE_NO_LABELS, (int64_t[]){1, i});
+    }
+    whole = pprof_size(&p);
+    assert_true(whole > 30 << 20);
+    assert_in_range(convert(URL, &p, &world_identity, &c), whole / (4 << 20), whole * 9 / 8 / (4 << 20) + 1);
+    for (uint32_t i = 0; i < c.requests; i++) {
+        WireProfile *w = check_push(&c.request[i], NULL);
+
+        cpu += total_of(w, "cpu");
+        free_pprof(w);
+    }
+    assert_int_equal(cpu, 20000LL * 19999 / 2);
     catcher_release(&c);
     profile_release(&p);
 }
