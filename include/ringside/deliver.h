@@ -35,6 +35,9 @@ int deliver_profile(struct deliver *d, const struct profile *p);
 /* Readable when deliver_step() has something to do; constant. */
 int deliver_fd(const struct deliver *d);
 void deliver_step(struct deliver *d);
+/* Whether a step now may take longer than rings of records last: some target is encrypted, and the first
+ * connection of a run reads all certificates the system trusts (35 to 80 ms). */
+bool deliver_is_slow(const struct deliver *d);
 
 /* What ends a flush early: asked() is called while one of the descriptors (-1: none) is readable; true: end.
  */

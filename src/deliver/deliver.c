@@ -278,11 +278,25 @@ int deliver_fd(const struct deliver *d)
     return d->epoll_fd;
 }
 
+static bool is_due(const struct deliver *d)
+{
+    struct epoll_event ready;
+
+    return epoll_wait(d->epoll_fd, &ready, 1, 0) > 0;
+}
+
+bool deliver_is_slow(const struct deliver *d)
+{
+    bool encrypted = false;
+
+    for (uint32_t i = 0; i < d->config->targets; i++)
+        encrypted |= strncmp(target_endpoint(d->config->target[i])->url, "https:", 6) == 0;
+    return encrypted && is_due(d);
+}
+
 void deliver_step(struct deliver *d)
 {
-    struct epoll_event ready[2];
-
-    if (epoll_wait(d->epoll_fd, ready, ARRAY_LEN(ready), 0) <= 0)
+    if (!is_due(d))
         return;
     http_step(d->http);
     pump_all(d); /* arms the timer anew, which makes it unreadable */

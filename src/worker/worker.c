@@ -221,6 +221,17 @@ static void log_counters(const struct stats *s)
     buf_release(&text);
 }
 
+static void send_profiles(struct worker *w)
+{
+    bool slow = deliver_is_slow(w->config->deliver);
+
+    if (slow)
+        feed_keep(w->feed, true);
+    deliver_step(w->config->deliver);
+    if (slow)
+        feed_keep(w->feed, false);
+}
+
 int worker_run(const struct worker_config *config, struct feed *feed)
 {
     struct worker *w = base_calloc(1, sizeof(*w));
@@ -234,7 +245,7 @@ int worker_run(const struct worker_config *config, struct feed *feed)
         feed_watch(feed, deliver_fd(config->deliver));
     do {
         if (config->deliver)
-            deliver_step(config->deliver);
+            send_profiles(w);
         period_skip_if_empty(w);
         eager = drain(w);
         account_ended_tasks(w, clock_mono_ns() - TASK_TIMES_FOLLOW_NS);
