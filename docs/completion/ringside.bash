@@ -93,6 +93,8 @@ _ringside()
         --tags
         --git-repository-url
         --git-commit-sha
+        --git-metadata
+        --no-git-metadata
         --runtime-id
         --event
         --preset

@@ -28,8 +28,10 @@ struct options {
     const char *environment;
     const char *service_version;
     const char *runtime_id;   /* --runtime-id; default: a new UUID */
-    struct option_texts tags; /* "key:value" each; at most OPTION_TAG_MAX bytes, no comma */
+    struct option_texts tags; /* "key:value" each; at most OPTION_TAG_MAX bytes, no comma; none of what has a
+                               * field of its own here (service, env, version, git.*) */
     const char *git_repository_url, *git_commit_sha;
+    bool git_metadata; /* false: these two are not sent */
 
     /* Where it goes. */
     const char *output;          /* -O; NULL: profiles are not written */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "identity.h"
 #include "store.h"
 #include "targets.h"
 
@@ -237,6 +238,7 @@ static int make_options(struct options *o, struct option_words *words, char **en
         return -1;
     o->wait_set = was_given(o, "wait");
     option_choose_targets(o);
+    option_take_identity(o);
     if (!o->command[0] && needs_command(o))
         return err_set(e, 0, "no command to run: ringside [options] command [arguments]");
     if (!o->service && o->command[0])

@@ -137,7 +137,8 @@ const struct option_row option_table[] = {
      .example = "team:core", AT(tags), .help = "further tags; may be repeated",
      .more = "A tag has at most 200 bytes. From `OTEL_RESOURCE_ATTRIBUTES` come the attributes that are not "
              "options of their own; tags of variables of other tools that are not well-formed are left out, "
-             "with a warning."},
+             "with a warning. `service`, `env`, `version`, `git.repository_url` and `git.commit.sha` say what "
+             "the options for them say, where these are not given."},
     {.name = "git-repository-url", .argument = "URL", .type = OPTION_TEXT, .group = GROUP_LABELS,
      .variable = {NAMED("DD_GIT_REPOSITORY_URL"), {"vcs.repository.url.full", SENSE_OTEL}}, .rare = true,
      .example = "https://example.com/shop.git", AT(git_repository_url), .is_address = true,
@@ -145,6 +146,9 @@ const struct option_row option_table[] = {
     {.name = "git-commit-sha", .argument = "SHA", .type = OPTION_TEXT, .group = GROUP_LABELS,
      .variable = {NAMED("DD_GIT_COMMIT_SHA"), {"vcs.ref.head.revision", SENSE_OTEL}}, .rare = true,
      .example = "4f2a9c1", AT(git_commit_sha), .help = "commit the service was built from"},
+    {.name = "git-metadata", .type = OPTION_SWITCH, .group = GROUP_LABELS,
+     .variable = {NAMED("DD_TRACE_GIT_METADATA_ENABLED")}, .rare = true, .takes_word = true, .fallback = "yes",
+     AT(git_metadata), .help = "send these two; --no-git-metadata: neither, whoever gave them"},
     {.name = "runtime-id", .argument = "ID", .type = OPTION_TEXT, .group = GROUP_LABELS,
      .variable = {NAMED("DD_PROFILING_RUNTIME_ID")}, .rare = true, .default_varies = true, .note = "made up for each run",
      .example = "5b2c4a7e-0f3d-4c0e-9d55-2a7e6f1b8c90", AT(runtime_id), .help = "identity of this run"},

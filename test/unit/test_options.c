@@ -259,6 +259,37 @@ TEST(options__a_tag_nobody_takes_is_left_out_of_shared_variables_with_a_note)
     assert_non_null(strstr(options.notes.at[0], "plain"));
 }
 
+TEST(options__tags_of_what_has_an_option_are_that_option_where_it_is_not_given)
+{
+    parse_both("c", "DD_TAGS=git.repository_url:https://me:x@example.com/a.git team:core "
+                    "git.commit.sha:4f2a9c1 env:prod version:7 service:shop env:other");
+    assert_int_equal(options.tags.count, 1);
+    assert_string_equal(options.tags.at[0], "team:core");
+    assert_string_equal(options.git_repository_url, "https://me:x@example.com/a.git");
+    assert_string_equal(options.git_commit_sha, "4f2a9c1");
+    assert_string_equal(options.environment, "prod");
+    assert_string_equal(options.service_version, "7");
+    assert_string_equal(options.service, "shop");
+    parse_both("-S|mine|c", "DD_TAGS=service:shop,version:7|DD_VERSION=8");
+    assert_string_equal(options.service, "mine");
+    assert_string_equal(options.service_version, "8");
+    assert_int_equal(options.tags.count, 0);
+    parse("-T|environment:a|-T|git.branch:b|c"); /* other keys */
+    assert_int_equal(options.tags.count, 2);
+    assert_null(options.environment);
+}
+
+TEST(options__git_metadata_may_be_left_out)
+{
+    parse_both("c", "DD_GIT_COMMIT_SHA=4f2a9c1");
+    assert_true(options.git_metadata);
+    parse_both("c", "DD_GIT_COMMIT_SHA=4f2a9c1|DD_TRACE_GIT_METADATA_ENABLED=false");
+    assert_false(options.git_metadata);
+    parse_both("c", "DD_TAGS=git.commit.sha:4f2a9c1|DD_TRACE_GIT_METADATA_ENABLED=0");
+    assert_false(options.git_metadata);
+    assert_int_equal(options.tags.count, 0);
+}
+
 TEST(options__too_many_tags_are_refused)
 {
     char words[8192] = "";

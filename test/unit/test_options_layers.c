@@ -249,6 +249,7 @@ static void check_server_fields(void)
     assert_false(options.proxy);
     assert_string_equal(options.git_repository_url, "https://example.com/shop.git");
     assert_string_equal(options.git_commit_sha, "4f2a9c1");
+    assert_false(options.git_metadata);
 }
 
 static void check_all_fields(void)
@@ -308,6 +309,7 @@ TEST(options_layers__every_option_reaches_its_field_from_every_layer)
         "proxy",
         "git-repository-url",
         "git-commit-sha",
+        "git-metadata",
         "output",
         "upload-period",
         "service",
@@ -459,4 +461,16 @@ TEST(options_layers__a_secret_is_never_shown_nor_taken_from_the_command_line)
     assert_int_equal(options_capture_config(&options, &error), 0);
     assert_int_not_equal(system("grep -q 0123456789abcdef captured.conf"), 0);
     assert_int_equal(system("grep -q api-key captured.conf"), 0);
+}
+
+TEST(options_layers__the_password_of_a_repository_is_not_shown)
+{
+    FREE_PTR char *shown = NULL;
+
+    parse("--git-repository-url=https://me:hunter2@example.com/shop.git|--capture-config=captured.conf|c");
+    shown = config_text();
+    assert_null(strstr(shown, "hunter2"));
+    assert_non_null(strstr(shown, "example.com/shop.git"));
+    assert_int_equal(options_capture_config(&options, &error), 0);
+    assert_int_not_equal(system("grep -q hunter2 captured.conf"), 0);
 }
