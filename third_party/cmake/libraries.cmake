@@ -3,13 +3,14 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBDW REQUIRED IMPORTED_TARGET libdw libelf)
 pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)
 pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
+pkg_check_modules(LIBCAP REQUIRED IMPORTED_TARGET libcap)
 pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
 pkg_check_modules(CURL REQUIRED libcurl>=7.88) # its headers: it is loaded when something is sent (src/http)
 find_package(ZLIB REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)
 
 # Where the archives are installed they are taken: loading six shared libraries delays every start by half a millisecond.
-option(RINGSIDE_ARCHIVES "Link libdw, libelf, zlib, protobuf-c and libinih as archives where there are any" ON)
+option(RINGSIDE_ARCHIVES "Link libdw, libelf, zlib, protobuf-c, libinih and libcap as archives where there are any" ON)
 
 # Replaces what linking to target means by archives, all of them or none.
 function(ringside_prefer_archives target)
@@ -25,6 +26,7 @@ endfunction()
 ringside_prefer_archives(PkgConfig::LIBDW dw elf z lzma bz2)
 ringside_prefer_archives(PkgConfig::PROTOBUFC protobuf-c)
 ringside_prefer_archives(PkgConfig::INIH inih)
+ringside_prefer_archives(PkgConfig::LIBCAP cap)
 if(RINGSIDE_ARCHIVES AND RINGSIDE_ARCHIVE_z)
   set_target_properties(ZLIB::ZLIB PROPERTIES IMPORTED_LOCATION ${RINGSIDE_ARCHIVE_z})
 endif()
