@@ -57,6 +57,7 @@ _ringside()
     --start-timeout) return ;;
     --nice) return ;;
     --cpu-affinity) return ;;
+    --switch-user) return ;;
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --capture-config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     -l | --log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn notice informational debug' -- "$cur"); return ;;
@@ -108,6 +109,9 @@ _ringside()
         --start-timeout
         --nice
         --cpu-affinity
+        --switch-user
+        --drop-caps
+        --no-drop-caps
         --config
         --show-config
         --no-show-config

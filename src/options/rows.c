@@ -223,12 +223,17 @@ const struct option_row option_table[] = {
      .variable = {{"DD_PROFILING_CPU_AFFINITY", SENSE_MASK}}, .rare = true, .note = "all", .example = "0x5", AT(cpu_affinity),
      .help = "CPUs the profiler may use: a mask (0xa4) or a list (0-3,8)",
      .more = "Not of the command."},
-    {.name = "switch-user", .argument = "USER", .type = OPTION_TEXT, .group = GROUP_RUNNING,
-     .variable = {NAMED("DD_PROFILING_SWITCH_USER")}, .rare = true, .later = "running the command as another user",
-     .example = "nobody", AT(switch_user), .help = "run the command as another user"},
+    {.name = "switch-user", .argument = "USER[:GROUP]", .type = OPTION_TEXT, .group = GROUP_RUNNING,
+     .variable = {NAMED("DD_PROFILING_SWITCH_USER")}, .rare = true, .example = "nobody", AT(switch_user),
+     .help = "run the command as another user",
+     .more = "Names or numbers. Without GROUP the command has the user's own groups, with it that one alone. The "
+             "profiler stays who it is, and so do the variables HOME, USER and LOGNAME. Takes root; a user that does "
+             "not exist is refused before anything is started, wherever it was given."},
     {.name = "drop-caps", .type = OPTION_SWITCH, .group = GROUP_RUNNING, .rare = true,
-     .later = "dropping capabilities", .fallback = "no", AT(drop_caps),
-     .help = "give up CAP_SYS_ADMIN and CAP_PERFMON before the command runs"},
+     .fallback = "no", AT(drop_caps), .help = "give up CAP_SYS_ADMIN and CAP_PERFMON before the command runs",
+     .more = "They are used for what takes them (samples of the kernel, tracepoints) and then leave all five sets, "
+             "bounding set included, of the command and of the profiler. That takes CAP_SETPCAP. If it cannot be done "
+             "altogether, the command is not run. docs/limits.md has more."},
 
     /* ---- configuration ---- */
     {.name = "config", .argument = "FILE", .type = OPTION_TEXT, .group = GROUP_CONFIGURATION,

@@ -28,6 +28,7 @@
 #include "ringside/target.h"
 #include "ringside/worker.h"
 
+#include "rights.h"
 #include "targets.h"
 
 /* What may wait where no disk takes it. */
@@ -345,12 +346,11 @@ static int profile(struct profiler *p, struct err *e)
         return result;
     stats = stats_new();
     feed = open_feed(p, stats, e);
-    if (feed) {
+    result = feed ? rights_drop(p->run->rights, e) : -1; /* all that takes privilege is open */
+    if (result == 0)
         result = run_worker(p, stats, feed, e);
-    } else {
-        result = -1;
-        end_sampling(p, NULL);
-    }
+    else
+        end_sampling(p, feed);
     stats_free(stats);
     return result;
 }

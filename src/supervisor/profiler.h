@@ -10,6 +10,7 @@
 #include "ringside/perf.h"
 
 struct options;
+struct rights;
 struct target_list;
 
 /* Data of LAUNCH_RINGS. */
@@ -34,6 +35,7 @@ struct run {
     const struct options *options;
     const char *version; /* of Ringside */
     const struct target_list *targets;
+    const struct rights *rights;
 };
 
 /*

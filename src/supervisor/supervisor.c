@@ -23,6 +23,7 @@
 #include "ringside/sink.h"
 
 #include "profiler.h"
+#include "rights.h"
 #include "targets.h"
 
 /* Longest time the parent shape waits for the last profile to be written, sending not counted. */
@@ -97,17 +98,19 @@ static void hand_over(const struct options *o, struct other_side *other)
     launch_restore_files(&files);
 }
 
-static int become_command(const struct options *o, struct other_side *other)
+/* Whoever cannot give up what it was to give up does not run the command: that was asked for to be safe. */
+static int become_command(const struct run *run, struct other_side *other)
 {
     struct err e;
-    int status;
+    int status = EXIT_USAGE;
 
     if (other->socket >= 0)
-        hand_over(o, other);
-    status = launch_exec(o->command, &e);
+        hand_over(run->options, other);
+    if (rights_give_up(run->rights, &e) == 0)
+        status = launch_exec(run->options->command, &e);
     if (other->socket >= 0)
         launch_say(other->socket, LAUNCH_EXEC_FAILED);
-    log_error(supervisor, "cannot run %s", e.text);
+    log_error(supervisor, "cannot run %s%s", status == EXIT_USAGE ? "the command: " : "", e.text);
     return status;
 }
 
@@ -169,30 +172,52 @@ static void await_profile(int socket, int signal_fd, uint64_t command_cpu_ns, ui
         log_error(supervisor, "no profile: %s", e.text);
 }
 
-static int run_as_parent(const struct options *o, struct other_side *other)
+/* The child: waits for its parent's part in giving up. */
+static int be_child(const struct run *run, struct other_side *other, struct gate *gate)
+{
+    if (gate_wait(gate))
+        return become_command(run, other);
+    launch_say(other->socket, LAUNCH_EXEC_FAILED);
+    return EXIT_USAGE;
+}
+
+static void drop_as_parent(const struct run *run, struct gate *gate)
+{
+    struct err e;
+    bool dropped = rights_drop(run->rights, &e) == 0;
+
+    if (!dropped)
+        log_error(supervisor, "cannot run the command: %s", e.text);
+    gate_answer(gate, dropped);
+}
+
+static int run_as_parent(const struct run *run, struct other_side *other)
 {
     struct launch_parent parent;
+    struct gate gate;
     uint64_t cpu_ns = 0;
     struct err e;
     int status;
     pid_t child;
 
-    if (settle(other, &e) < 0 || launch_parent_prepare(&parent, &e) < 0) {
+    if (settle(other, &e) < 0 || gate_open(&gate, run->rights, &e) < 0 ||
+        launch_parent_prepare(&parent, &e) < 0) {
         log_warn(supervisor, "%s; the command runs without a profile", e.text);
-        return become_command(o, &(struct other_side){.socket = -1});
+        return become_command(run, &(struct other_side){.socket = -1});
     }
     child = fork();
     if (child == 0) {
         launch_parent_restore(&parent);
-        _exit(become_command(o, other));
+        _exit(be_child(run, other, &gate));
     }
     if (child < 0) {
         log_warn(supervisor, "fork: %s; the profile may come after the command's end", strerror(errno));
         launch_parent_restore(&parent);
-        return become_command(o, other);
+        return become_command(run, other);
     }
+    drop_as_parent(run, &gate);
     status = launch_parent_wait(&parent, child, &cpu_ns);
-    await_profile(other->socket, parent.signal_fd, cpu_ns, o->flush_timeout_ms);
+    await_profile(other->socket, parent.signal_fd, cpu_ns, run->options->flush_timeout_ms);
     return exit_status_of(status);
 }
 
@@ -245,33 +270,50 @@ static int run_profiled(const struct run *run, bool parent)
 
     if (start_profiler(run, &other, &e) < 0) {
         log_error(supervisor, "profiling is off: %s", e.text);
-        return become_command(run->options, &other);
+        return become_command(run, &other);
     }
-    return parent ? run_as_parent(run->options, &other) : become_command(run->options, &other);
+    return parent ? run_as_parent(run, &other) : become_command(run, &other);
 }
 
-int supervisor_run(const struct options *o, const char *version)
+static int run_as_asked(struct run *run, bool parent)
 {
+    const struct options *o = run->options;
     struct other_side nobody = {.socket = -1};
     struct target_list targets;
-    struct run run = {.options = o, .version = version, .targets = &targets};
-    bool parent;
     struct err e;
     int status;
 
     if (!o->enable)
-        return become_command(o, &nobody);
+        return become_command(run, &nobody);
     if (targets_make(o, &targets, &e) < 0) {
         log_error(supervisor, "%s", e.text);
         return EXIT_USAGE;
     }
-    parent = o->wait_set ? o->wait : o->output && !sink_path_is_folder(o->output);
+    run->targets = &targets;
     if (o->output && check_output(o, &e) < 0) {
         log_error(supervisor, "%s%s", e.text, parent ? "" : "; the command runs without a profile");
-        status = parent ? EXIT_USAGE : become_command(o, &nobody);
+        status = parent ? EXIT_USAGE : become_command(run, &nobody);
     } else {
-        status = run_profiled(&run, parent);
+        status = run_profiled(run, parent);
     }
     targets_release(&targets);
+    return status;
+}
+
+int supervisor_run(const struct options *o, const char *version)
+{
+    bool single_file = o->output && !sink_path_is_folder(o->output);
+    bool parent = o->enable && (o->wait_set ? o->wait : single_file);
+    struct rights rights;
+    struct run run = {.options = o, .version = version, .rights = &rights};
+    struct err e;
+    int status;
+
+    if (rights_make(o, parent, &rights, &e) < 0) {
+        log_error(supervisor, "%s", e.text);
+        return EXIT_USAGE;
+    }
+    status = run_as_asked(&run, parent);
+    rights_release(&rights);
     return status;
 }

@@ -274,6 +274,8 @@ static void check_all_fields(void)
     assert_int_equal(options.start_timeout_ms, 500);
     assert_int_equal(options.nice, 10);
     assert_true(options.cpu_affinity_set && CPU_ISSET(2, &options.cpu_affinity));
+    assert_string_equal(options.switch_user, "nobody");
+    assert_true(options.drop_caps);
     assert_true(options.show_config);
     assert_int_equal(options.log_level, LEVEL_DEBUG);
     assert_int_equal(options.log_mode, LOG_MODE_SYSLOG);
@@ -331,6 +333,8 @@ TEST(options_layers__every_option_reaches_its_field_from_every_layer)
         "log-mode",
         "show-samples",
         "cpu-affinity",
+        "switch-user",
+        "drop-caps",
         NULL,
     };
     static const char *const on_the_command_line[] = {"config",   "capture-config", "help",
