@@ -108,5 +108,8 @@ void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns)
                         (double)self.peak_rss_bytes / 1048576.0,
                         (unsigned long long)counted(w, STATS_WAKEUPS));
     add_deliveries(w, p);
+    /* Not when the period ends: what is counted while this profile is delivered, or while nothing runs, is in
+     * the next one. */
+    w->before = *w->stats;
     w->self_cpu_before_ns = self.cpu_ns;
 }

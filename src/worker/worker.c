@@ -153,7 +153,6 @@ static bool drain(struct worker *w)
 static void period_begin(struct worker *w, uint64_t now_ns)
 {
     w->period_start_ns = now_ns;
-    w->before = *w->stats;
     counts_begin_period(w);
 }
 

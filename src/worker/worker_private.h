@@ -73,7 +73,7 @@ struct worker {
     struct map64 owner_index; /* hash of an owner -> index */
     uint32_t owner_stamp;     /* what tasks remember of owners is good for this stamp only */
     uint64_t period_start_ns;
-    struct stats before; /* counters when the period began */
+    struct stats before; /* counters when the last profile was described */
     uint64_t self_cpu_before_ns;
 
     /* accounting over the run */
