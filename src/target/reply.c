@@ -131,6 +131,11 @@ enum target_verdict target_judge(const struct target *t, const struct http_reply
         utf8_clean(words);
         return TARGET_RETRY;
     }
+    /* Said by a proxy, of itself (RFC 9110 section 15.5.8): the server has not seen the profile. */
+    if (reply->status == 407) {
+        snprintf(words, TARGET_WORDS_MAX, "the proxy wants a user and password");
+        return TARGET_RETRY;
+    }
     if (t->backend->judge)
         return t->backend->judge(t, reply, words);
     if (verdict != TARGET_DELIVERED) /* what a server says to that is of no interest */

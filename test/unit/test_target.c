@@ -383,16 +383,28 @@ TEST(target__a_status_says_what_becomes_of_the_request)
         enum target_verdict verdict;
     } cases[] = {{200, TARGET_DELIVERED}, {202, TARGET_DELIVERED}, {204, TARGET_DELIVERED},
                  {301, TARGET_REFUSED},   {400, TARGET_REFUSED},   {401, TARGET_REFUSED},
-                 {403, TARGET_REFUSED},   {404, TARGET_REFUSED},   {408, TARGET_RETRY},
-                 {413, TARGET_REFUSED},   {429, TARGET_RETRY},     {500, TARGET_RETRY},
-                 {502, TARGET_RETRY},     {503, TARGET_RETRY},     {599, TARGET_RETRY},
-                 {0, TARGET_RETRY},       {600, TARGET_REFUSED}};
+                 {403, TARGET_REFUSED},   {404, TARGET_REFUSED},   {407, TARGET_RETRY},
+                 {408, TARGET_RETRY},     {413, TARGET_REFUSED},   {429, TARGET_RETRY},
+                 {500, TARGET_RETRY},     {502, TARGET_RETRY},     {503, TARGET_RETRY},
+                 {599, TARGET_RETRY},     {0, TARGET_RETRY},       {600, TARGET_REFUSED}};
     static const char *const urls[] = {"http://h", "/run/x", "put+http://h/x", "post+http://h/x"};
     char words[TARGET_WORDS_MAX];
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         for (size_t u = 0; u < ARRAY_LEN(urls); u++)
             assert_int_equal(judge(urls[u], cases[i].status, NULL, words), cases[i].verdict);
+}
+
+TEST(target__what_a_proxy_says_of_itself_is_no_refusal)
+{
+    static const char *const urls[] = {"http://h", "pyroscope+http://h", "parca+http://h", "otlp+http://h",
+                                       "put+http://h/x"};
+    char words[TARGET_WORDS_MAX];
+
+    for (size_t u = 0; u < ARRAY_LEN(urls); u++) {
+        assert_int_equal(judge(urls[u], 407, "<html><title>Proxy", words), TARGET_RETRY);
+        assert_string_equal(words, "the proxy wants a user and password");
+    }
 }
 
 TEST(target__words_are_what_a_person_can_read)
