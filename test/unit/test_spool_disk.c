@@ -383,7 +383,7 @@ TEST(spool__says_again_that_the_disk_is_full_only_after_it_was_not)
     s = spool_open(&w.config);
     log_to(&w);
     for (int i = 0; i < 3; i++) {
-        limit_files(1000);
+        limit_files(3000);
         put(s, 0, "x", 5000);
         put(s, 0, "x", 10); /* fits: that is not yet the end of it */
         assert_int_equal(in_memory(s), 1);
@@ -395,7 +395,7 @@ TEST(spool__says_again_that_the_disk_is_full_only_after_it_was_not)
         assert_int_equal(in_memory(s), 0);
     }
     /* Nothing in memory does not mean that the disk works. */
-    limit_files(1000);
+    limit_files(3000);
     for (int i = 0; i < 3; i++) {
         struct spool_taken t;
 
