@@ -13,6 +13,7 @@ PATH = "/v1development/profiles"
 REQUEST = "otlp.ExportProfilesServiceRequest"
 BYTES_MAX = 20 << 20
 SAMPLES_MAX = 16000
+LABELS_MAX = 30
 FIVE_MINUTES_S = 300
 TABLES = ("mapping_table", "location_table", "function_table", "link_table", "string_table", "attribute_table", "stack_table")
 BUILD_IDS = ("process.executable.build_id.gnu", "process.executable.build_id.go", "process.executable.build_id.htlhash")
@@ -233,6 +234,7 @@ class OtlpFake(Fake):
         attributes = self._key_values(dictionary, resource, "resource", findings)
         service = attributes.get("service.name")
         findings.need(isinstance(service, str) and service, 400, f"service.name is {service!r}")
+        self._check_labels(attributes, findings)
         findings.need(message.all("scope_profiles"), 400, "a resource without scope_profiles")
         for scope_profiles in message.all("scope_profiles"):
             scope = scope_profiles.one("scope")
@@ -243,6 +245,15 @@ class OtlpFake(Fake):
             findings.need(scope_profiles.all("profiles"), 400, "a scope without profiles")
             for profile in scope_profiles.all("profiles"):
                 self._judge_profile(request, profile, dictionary, attributes, findings)
+
+    @staticmethod
+    def _check_labels(attributes, findings):
+        """Pyroscope makes a label of each text, beside its own, and takes 30; those of samples are one here."""
+        own = ("__name__", "__delta__", "__otel__", "service_name")
+        texts = [key for key, value in attributes.items() if isinstance(value, str) and value]
+        findings.need(len(texts) + len(own) + 1 <= LABELS_MAX, 400, f"{len(texts)} resource attributes become too many labels")
+        taken = [key for key in texts if key in own or key.startswith("__")]
+        findings.need(not taken, 400, f"resource attributes {taken} are labels twice")
 
     @staticmethod
     def _key_values(dictionary, message, who, findings):

@@ -177,6 +177,7 @@ class PyroscopeFake(Fake):
             findings.stop(400, f"name: {error}")
         for name, value in tags.items():
             self._check_label(name, value, findings, 422)
+        findings.need("pyroscope_spy" not in tags, 422, "a label occurs twice: pyroscope_spy")
         data = self._ingest_body(request, query, findings)
         labels = {"service_name": app} | tags
         labels |= {"__delta__": "false", "pyroscope_spy": query.get("spyName", "unknown")}

@@ -35,6 +35,8 @@ HOSTILE_WHO = [
     "tag=dup:1",
     "tag=dup:2",
     "tag=__name__:memory",
+    "tag=service_name:other",
+    "tag=pyroscope_spy:other",
     "tag=service:other",
     "tag=runtime-id:other",
     "tag=env:other",
@@ -101,6 +103,7 @@ class Converted:
     def raw(self):
         """The requests as they would go over the wire."""
         for method, path, headers, body in self.requests:
+            assert max(len(path), len(headers)) < 4096, "a spool's entry takes no such text"
             url = urllib.parse.urlsplit(self.endpoint)
             target = url.path.encode() + path
             if self.query:

@@ -135,6 +135,7 @@ class PyroscopeIngest(Rules, AnyProfile):
         self.refused(400, "not known", item("query", "sampleRates", "1"))
         self.refused(400, "sampleRate", item("query", "sampleRate", "-1"))
         self.refused(400, "spyName", item("query", "spyName", "pyspy"))
+        self.refused(422, "pyroscope_spy", item("query", "name", "web{pyroscope_spy=x}"))
 
     def test_format_or_a_form(self):
         self.refused(422, "would be read as the profile", item("query", "format", "pprof"))
