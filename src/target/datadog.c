@@ -59,6 +59,9 @@ static void append_path(struct target *t, const char *path)
 
 static int datadog_prepare(struct target *t, const struct target_config *config, struct err *e)
 {
+    if (!config->agentless && strstr(t->base, "://intake.profile."))
+        return err_set(e, 0, "%s is Datadog's intake, which takes profiles with --agentless and an API key",
+                       t->base);
     if (!config->agentless) {
         if (config->api_key && config->api_key[0])
             log_debug(target, "the API key is not used: the agent has its own");

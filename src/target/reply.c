@@ -8,6 +8,7 @@
 #include "ringside/pprof.h"
 
 #include "backend.h"
+#include "base64.h"
 
 /* ---- words ---- */
 
@@ -109,6 +110,52 @@ void target_words(const struct http_reply *reply, char words[TARGET_WORDS_MAX])
     blind_controls(words);
 }
 
+/* ---- what must not be shown ---- */
+
+#define SECRET_MIN 6 /* bytes: what is shorter is part of many texts */
+
+static bool repeats(const struct http_reply *reply, const char *secret)
+{
+    size_t n = secret ? strlen(secret) : 0;
+
+    return n >= SECRET_MIN && memmem(reply->body, reply->body_bytes, secret, n);
+}
+
+static bool repeats_basic(const struct target *t, const struct http_reply *reply)
+{
+    struct base64 encoder;
+    struct buf b;
+    bool found;
+
+    if (!t->user)
+        return false;
+    buf_init(&b, SIZE_MAX);
+    base64_begin(&encoder, &b);
+    base64_write(&encoder, t->user, strlen(t->user), NULL);
+    base64_write(&encoder, ":", 1, NULL);
+    base64_write(&encoder, t->password, strlen(t->password), NULL);
+    base64_end(&encoder);
+    buf_add(&b, "", 1);
+    found = repeats(reply, b.data);
+    explicit_bzero(b.data, b.len);
+    buf_release(&b);
+    return found;
+}
+
+/* Some servers answer with the request they got. */
+static bool repeats_credential(const struct target *t, const struct http_reply *reply)
+{
+    if (!reply->body)
+        return false;
+    for (uint32_t i = 0; i < t->headers; i++) {
+        const char *value = strchr(t->header[i], ':') + 1, *blank = strrchr(value, ' ');
+
+        if (repeats(reply, blank ? blank + 1 : value)) /* behind "Bearer" */
+            return true;
+    }
+    return repeats(reply, t->password) || repeats(reply, t->query) || repeats_basic(t, reply);
+}
+
 /* ---- verdicts ---- */
 
 enum target_verdict target_judge_status(int status)
@@ -120,7 +167,7 @@ enum target_verdict target_judge_status(int status)
     return TARGET_REFUSED;
 }
 
-enum target_verdict target_judge(const struct target *t, const struct http_reply *reply,
+static enum target_verdict judge(const struct target *t, const struct http_reply *reply,
                                  char words[TARGET_WORDS_MAX])
 {
     enum target_verdict verdict = target_judge_status(reply->status);
@@ -140,6 +187,16 @@ enum target_verdict target_judge(const struct target *t, const struct http_reply
         return t->backend->judge(t, reply, words);
     if (verdict != TARGET_DELIVERED) /* what a server says to that is of no interest */
         target_words(reply, words);
+    return verdict;
+}
+
+enum target_verdict target_judge(const struct target *t, const struct http_reply *reply,
+                                 char words[TARGET_WORDS_MAX])
+{
+    enum target_verdict verdict = judge(t, reply, words);
+
+    if (words[0] && repeats_credential(t, reply))
+        snprintf(words, TARGET_WORDS_MAX, "what it said repeats a credential, and is not shown");
     return verdict;
 }
 

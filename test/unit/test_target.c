@@ -301,6 +301,11 @@ TEST(target__agentless_needs_a_key_that_looks_like_one)
     refused(&c, "not for a unix socket");
 }
 
+TEST(target__the_intake_is_no_agent)
+{
+    refused(&(struct target_config){.url = "https://intake.profile.datadoghq.eu"}, "with --agentless");
+}
+
 TEST(target__a_key_alone_does_not_mean_agentless)
 {
     struct target *t = world_target(&(struct target_config){.url = "http://agent:8126", .api_key = "hush"});
@@ -459,6 +464,44 @@ TEST(target__words_are_cut_to_what_fits)
     assert_int_equal(words[TARGET_WORDS_MAX - 2], '?');
     judge("http://h", 404, body, words);
     assert_true(strlen(words) < TARGET_WORDS_MAX);
+}
+
+TEST(target__words_that_repeat_a_credential_are_not_shown)
+{
+    static const char *const headers[] = {"X-Api-Key: hush-hush"}, *const none[] = {"X-Team: core"};
+    struct target_config configs[] = {
+        {.url = "post+http://localhost/x?sig=hush-hush"},
+        {.url = "post+http://u:hush-hush@localhost/x"},
+        {.url = "pyroscope+http://localhost", .user = "u", .password = "hush-hush"},
+        {.url = "otlp+http://localhost", .bearer_token = "hush-hush"},
+        {.url = "parca+http://localhost", .headers = headers, .header_count = 1},
+        {.url = "http://localhost", .headers = headers, .header_count = 1},
+    };
+    /* dTpodXNoLWh1c2g= is u:hush-hush */
+    static const char said[] =
+        "you sent: Authorization: Basic dTpodXNoLWh1c2g= X: hush-hush /x?sig=hush-hush";
+    struct http_reply reply = {.status = 400, .error = "", .body = said, .body_bytes = sizeof(said) - 1};
+    char words[TARGET_WORDS_MAX];
+    struct target *t;
+
+    for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+        t = world_target(&configs[i]);
+        assert_int_equal(target_judge(t, &reply, words), TARGET_REFUSED);
+        assert_string_equal(words, "what it said repeats a credential, and is not shown");
+        if (configs[i].password) {
+            reply.body_bytes = strcspn(said, "=") + 1; /* the encoded form alone */
+            target_judge(t, &reply, words);
+            assert_string_equal(words, "what it said repeats a credential, and is not shown");
+            reply.body_bytes = sizeof(said) - 1;
+        }
+        target_free(t);
+    }
+    t = world_target(&(struct target_config){.url = "http://localhost", .headers = none, .header_count = 1});
+    reply.body = "core dumped";
+    reply.body_bytes = 11;
+    target_judge(t, &reply, words);
+    assert_string_equal(words, "core dumped");
+    target_free(t);
 }
 
 TEST(target__no_reply_is_told_in_the_words_of_the_transport)
