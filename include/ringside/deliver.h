@@ -29,7 +29,7 @@ struct deliver_config {
 
 /* NULL with *e: there is no libcurl. Begins to send what earlier runs left. */
 struct deliver *deliver_open(const struct deliver_config *config, struct err *e);
-/* Converts and queues. -1, after a message, when some target does not get it. */
+/* Converts and queues, and does a step. -1, after a message, when some target does not get it. */
 int deliver_profile(struct deliver *d, const struct profile *p);
 
 /* Readable when deliver_step() has something to do; constant. */

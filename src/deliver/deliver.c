@@ -28,6 +28,7 @@
 #include "backoff.h"
 
 #define REASON_MAX   (TARGET_WORDS_MAX + 64)
+#define ROUNDS_MAX   16
 #define SAY_AGAIN_NS (600 * NSEC_PER_SEC)
 
 /* What the log has of a trouble, so that one that comes with every profile does not fill it. */
@@ -294,12 +295,16 @@ bool deliver_is_slow(const struct deliver *d)
     return encrypted && is_due(d);
 }
 
+/*
+ * What an answer makes ready is done at once: who is away for a whole period while it writes the next profile
+ * would else send less than it makes. Not for ever: the caller has other things to do.
+ */
 void deliver_step(struct deliver *d)
 {
-    if (!is_due(d))
-        return;
-    http_step(d->http);
-    pump_all(d); /* arms the timer anew, which makes it unreadable */
+    for (int i = 0; i < ROUNDS_MAX && is_due(d); i++) {
+        http_step(d->http);
+        pump_all(d); /* arms the timer anew, which makes it unreadable */
+    }
 }
 
 /* ---- profiles ---- */
@@ -373,6 +378,7 @@ int deliver_profile(struct deliver *d, const struct profile *profile)
             result = -1;
     spool_tend(d->spool, clock_wall_ns());
     pump_all(d);
+    deliver_step(d);
     return result;
 }
 

@@ -425,6 +425,21 @@ TEST(deliver__an_idle_one_never_wakes_its_caller)
     run_end(&r);
 }
 
+/* As between two profiles that take as long to write as their period is. */
+TEST(deliver__one_step_sends_all_that_is_answered_at_once)
+{
+    struct run r;
+
+    run_begin(&r, 1, true);
+    for (int i = 0; i < 6; i++)
+        put_profile(&r);
+    always = 200;
+    answer(0, 200, -1);
+    step(&r);
+    assert_int_equal(counted(&r, STATS_UPLOADS_DELIVERED), 6);
+    run_end(&r);
+}
+
 static bool is_asked(void *ctx, int fd)
 {
     uint32_t *times = ctx;
