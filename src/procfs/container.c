@@ -175,7 +175,7 @@ static bool cgroup_folder(const char *text, char *out, size_t max)
     const char *path = memory ? memory + strlen(":memory:") : unified ? strchr(unified, '/') : NULL;
     int n;
 
-    if (!path)
+    if (!path || strncmp(path, "/..", 3) == 0) /* outside of our namespace, so not to be seen here */
         return false;
     n = snprintf(out, max, "/sys/fs/cgroup%s%.*s", memory ? "/memory" : "", (int)strcspn(path, "\n"), path);
     return n > 0 && (size_t)n < max;
