@@ -52,18 +52,41 @@ static const char *own_words(const struct http_call *call, CURLcode code)
     }
 }
 
+/*
+ * " to the proxy HOST:PORT" when it was not the URL's host that could not be connected to, else "". libcurl
+ * tells which it was in its message only: "Failed to connect to HOST port N after ..." (lib/connect.c).
+ */
+static void name_proxy(const struct http_call *call, char out[WORDS_MAX])
+{
+    char host[128], port_text[16];
+    char *url = NULL;
+    unsigned port;
+
+    out[0] = '\0';
+    if (sscanf(call->message, "Failed to connect to %127s port %5u", host, &port) != 2)
+        return;
+    call->http->curl.easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
+    snprintf(port_text, sizeof(port_text), ":%u", port);
+    if (url && strstr(url, host) && (strstr(url, port_text) || port == 80 || port == 443))
+        return;
+    snprintf(out, WORDS_MAX, " to the proxy %s%s", host, port_text);
+}
+
 void words_failure(const struct http_call *call, CURLcode code, char words[WORDS_MAX])
 {
     const struct library *curl = &call->http->curl;
     const char *own = own_words(call, code);
+    char proxy[WORDS_MAX] = "";
     long os_errno = 0;
 
     if (code == CURLE_COULDNT_CONNECT)
         curl->easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
-    if (os_errno)
-        snprintf(words, WORDS_MAX, "connect: %s", strerror((int)os_errno));
-    else
+    if (os_errno) {
+        name_proxy(call, proxy);
+        snprintf(words, WORDS_MAX, "connect%.160s: %s", proxy, strerror((int)os_errno));
+    } else {
         snprintf(words, WORDS_MAX, "%s", own ? own : curl->easy_strerror(code));
+    }
     words[strcspn(words, "\r\n")] = '\0';
     utf8_clean(words);
 }

@@ -372,6 +372,23 @@ TEST(http__does_not_show_the_password_of_an_unusable_proxy)
     http_free(h);
 }
 
+TEST(http__says_when_it_is_the_proxy_that_is_not_there)
+{
+    struct http_request request = HELLO;
+    struct http *h = client_new();
+    struct result r;
+
+    setenv("http_proxy", "http://user:hunter2@127.0.0.1:1", 1);
+    client_send(h, &AT("http://profiles.invalid:8126"), &request, &r);
+    assert_string_equal(r.error, "connect to the proxy 127.0.0.1:1: Connection refused");
+    client_send(h, &AT("http://127.0.0.1:8126"), &request, &r);
+    assert_string_equal(r.error, "connect to the proxy 127.0.0.1:1: Connection refused");
+    unsetenv("http_proxy");
+    client_send(h, &AT("http://127.0.0.1:1"), &request, &r);
+    assert_string_equal(r.error, "connect: Connection refused");
+    http_free(h);
+}
+
 /* ---- what is refused at the start ---- */
 
 TEST(http__refuses_what_would_change_the_request)
