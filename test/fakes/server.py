@@ -202,6 +202,7 @@ class Fake:
 
     def _one_request(self, connection, sock, wire):
         """Reads, judges, answers; whether the connection goes on."""
+        request = None
         try:
             request = http1.read_head(wire)
             if request is None:
@@ -216,6 +217,8 @@ class Fake:
                 return self._act(sock, request, step)
             http1.read_body(wire, request)
         except http1.Gone:
+            if request is None:  # within the headers, or it was TLS: nothing to tell of
+                return False
             self._note(self.cut, request, "cut")
             self._finish(request)
             return False

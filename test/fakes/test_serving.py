@@ -314,6 +314,15 @@ class Http(Serving):
         server.wait_for(1, what="cut")
         self.assertEqual((server.received, server.violations), ([], []))
 
+    def test_what_ends_within_the_headers_is_no_request(self):
+        server = self.start(PlainFake)
+        with Client(server) as client:
+            client.send(b"\x16\x03\x01 a TLS client")
+        with Client(server) as client:
+            self.assertEqual(client.ask(good.Plain())[0], 201)
+        server.wait_for(1, what="accepted")
+        self.assertEqual((server.cut, server.violations), ([], []))
+
     def test_headers_that_are_faults(self):
         server = self.start(PlainFake)
         request = good.Plain()
