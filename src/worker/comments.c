@@ -60,29 +60,22 @@ static void add_capture(struct profile *p, const struct feed_info *info)
         profile_add_comment(p, "kernel: %s %s %s", uts.sysname, uts.release, uts.machine);
 }
 
-/* Since the profile before, which may be many quiet periods ago. */
-static uint64_t untold(const struct worker *w, enum stats_id id)
-{
-    return stats_get(w->stats, id) - w->told.value[id];
-}
-
 /* Only where something is not as it should be: who reads the profile then knows that others may be missing.
  */
-static void add_deliveries(struct worker *w, struct profile *p)
+static void add_deliveries(const struct worker *w, struct profile *p)
 {
-    uint64_t retried = untold(w, STATS_UPLOADS_RETRIED), refused = untold(w, STATS_UPLOADS_REFUSED);
-    uint64_t full = untold(w, STATS_SPOOL_DROPPED_FULL), old = untold(w, STATS_SPOOL_DROPPED_OLD);
-    uint64_t unreadable = untold(w, STATS_SPOOL_UNREADABLE);
+    uint64_t retried = counted(w, STATS_UPLOADS_RETRIED), refused = counted(w, STATS_UPLOADS_REFUSED);
+    uint64_t full = counted(w, STATS_SPOOL_DROPPED_FULL), old = counted(w, STATS_SPOOL_DROPPED_OLD);
+    uint64_t unreadable = counted(w, STATS_SPOOL_UNREADABLE);
 
     if (retried || refused)
         profile_add_comment(p, "uploads: delivered %llu, failed and tried again %llu, refused %llu",
-                            (unsigned long long)untold(w, STATS_UPLOADS_DELIVERED),
+                            (unsigned long long)counted(w, STATS_UPLOADS_DELIVERED),
                             (unsigned long long)retried, (unsigned long long)refused);
     if (full || old || unreadable)
         profile_add_comment(p, "dropped undelivered: no room %llu, too old %llu, unreadable %llu",
                             (unsigned long long)full, (unsigned long long)old,
                             (unsigned long long)unreadable);
-    w->told = *w->stats;
 }
 
 void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns)

@@ -75,7 +75,6 @@ struct worker {
     uint64_t period_start_ns;
     struct stats before; /* counters when the last profile was described */
     uint64_t self_cpu_before_ns;
-    struct stats told; /* counters when a profile last said what became of those before it */
 
     /* accounting over the run */
     uint64_t shown_ns; /* what all profiles so far add up to */
