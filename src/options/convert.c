@@ -138,7 +138,7 @@ const char *option_convert(struct option_store *s, enum option_sense sense, cons
     case SENSE_MASK:
         return mask_of(s, text);
     case SENSE_DATADOG:
-        return strstr(text, "://") ? mark(s, "datadog+", text) : text;
+        return mark(s, "datadog+", text);
     case SENSE_PYROSCOPE:
         return mark(s, "pyroscope+", text);
     case SENSE_PARCA:

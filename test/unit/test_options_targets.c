@@ -67,6 +67,8 @@ TEST(options_targets__of_other_tools_variables_one_counts_where_ringside_was_tol
     targets("c", "OTEL_EXPORTER_OTLP_ENDPOINT=http://o:4318/", "otlp+http://o:4318/v1development/profiles");
     targets("c", "OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT=http://o:4318/x", "otlp+http://o:4318/x");
     targets("c", "DD_TRACE_AGENT_URL=http://a:8126|DD_AGENT_HOST=b", "datadog+http://a:8126");
+    targets("c", "DD_TRACE_AGENT_URL=a:4040", "datadog+a:4040"); /* whatever listens there for others */
+    targets("c", "DD_TRACE_AGENT_URL=/run/a.sock", "datadog+/run/a.sock");
     targets("-U|http://a|c", all, "http://a");
     assert_false(options.targets_shared);
     targets("-H|agent|c", all, "datadog+http://agent:8126");
