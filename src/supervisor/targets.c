@@ -251,8 +251,13 @@ char *targets_spool_folder(const struct options *o)
         return usual_spool();
     if (strcmp(o->spool, "memory") == 0)
         return NULL;
-    if (o->spool[0] == '/' || !getcwd(here, sizeof(here)))
+    if (o->spool[0] == '/')
         return base_strdup(o->spool);
+    if (!getcwd(here, sizeof(here))) {
+        log_warn(supervisor, "spool %s: working folder: %s; profiles wait in memory", o->spool,
+                 strerror(errno));
+        return NULL;
+    }
     folder = join_path(here, "/");
     path = folder ? join_path(folder, o->spool) : NULL;
     free(folder);

@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -52,7 +53,8 @@ struct http {
 };
 
 static struct http transport;
-static int always; /* what every call is answered from now on; 0: nothing */
+static bool unusable; /* no call can be started: a certificate is not there */
+static int always;    /* what every call is answered from now on; 0: nothing */
 
 struct http *http_new(const char *agent, struct err *e)
 {
@@ -82,9 +84,13 @@ static void wake(void)
 struct http_call *http_start(struct http *h, const struct http_endpoint *endpoint,
                              const struct http_request *request, struct err *e)
 {
-    struct http_call *c = &h->call[h->calls++];
+    struct http_call *c = &h->call[h->calls];
 
-    (void)e;
+    if (unusable) {
+        err_set(e, ENOENT, "certificate /x.pem");
+        return NULL;
+    }
+    h->calls++;
     assert_true(h->calls < CALLS_MAX);
     snprintf(c->url, sizeof(c->url), "%s", endpoint->url);
     snprintf(c->path, sizeof(c->path), "%s", request->path);
@@ -422,6 +428,20 @@ TEST(deliver__an_idle_one_never_wakes_its_caller)
     step(&r);
     ready = (struct pollfd){.fd = deliver_fd(r.deliver), .events = POLLIN};
     assert_int_equal(poll(&ready, 1, 0), 0);
+    run_end(&r);
+}
+
+TEST(deliver__what_cannot_be_started_is_tried_again)
+{
+    struct run r;
+
+    run_begin(&r, 2, true);
+    unusable = true;
+    put_profile(&r);
+    assert_int_equal(counted(&r, STATS_UPLOADS_RETRIED), 2);
+    assert_int_equal(deliver_flush(r.deliver, 200, NULL), 2);
+    unusable = false;
+    step_until(&r, 2);
     run_end(&r);
 }
 
