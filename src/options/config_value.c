@@ -135,6 +135,7 @@ int option_read_config_values(struct option_store *s, const struct option_row *r
         return -1;
     }
     if (!at_end(&r))
-        return err_set(e, 0, "there is \"%.40s\" behind the value", option_is_secret(row) ? "more" : r.at);
+        return err_set(e, 0, "there is \"%.40s\" behind the value",
+                       option_is_secret(row) || row->is_address ? "more" : r.at);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -135,6 +136,35 @@ static bool is_intake(const struct options *o, const char *url)
     return o->targets.at == o->urls.at && strncmp(url, "datadog+", strlen("datadog+")) == 0;
 }
 
+/* Where it is the credentials that are wrong, and not the URL, names what they came from. */
+static void blame_credentials(const struct making *m, struct err *e)
+{
+    static const char *const names[] = {"user",         "password",          "tenant",
+                                        "bearer-token", "bearer-token-file", "header"};
+    const struct target_config *c = &m->config;
+    const void *const given[] = {c->user,
+                                 c->password,
+                                 c->tenant,
+                                 m->token[0] ? NULL : c->bearer_token,
+                                 m->token[0] ? m->token : NULL,
+                                 c->header_count ? c->headers : NULL};
+    struct target_config plain = *c;
+    char from[300], all[600] = "";
+    struct target *t;
+
+    plain.user = plain.password = plain.tenant = plain.bearer_token = NULL;
+    plain.header_count = 0;
+    t = target_new(&plain, NULL);
+    if (!t)
+        return;
+    target_free(t);
+    for (size_t i = 0, n = 0; i < ARRAY_LEN(names) && n < sizeof(all); i++)
+        if (given[i])
+            n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "",
+                                  options_origin(m->o, names[i], 0, from, sizeof(from)));
+    err_wrap(e, "%s", all);
+}
+
 static struct target *make(const struct options *o, const char *url, struct err *e)
 {
     struct making *m = base_calloc(1, sizeof(*m));
@@ -149,8 +179,11 @@ static struct target *make(const struct options *o, const char *url, struct err 
         .timeout_ms = o->upload_timeout_ms,
     };
     m->kind = target_kind_of(url, e);
-    if (m->kind && take_credentials(m, e) == 0 && take_files(m, e) == 0)
+    if (m->kind && take_credentials(m, e) == 0 && take_files(m, e) == 0) {
         t = target_new(&m->config, e);
+        if (!t)
+            blame_credentials(m, e);
+    }
     for (size_t i = 0; i < ARRAY_LEN(m->paths); i++)
         free(m->paths[i]);
     explicit_bzero(m->token, sizeof(m->token));

@@ -373,6 +373,9 @@ class BadInput(KernelTest):
         self.refused(["-U", "https://x", "--ca-file", "/nowhere.pem"], "--ca-file", "/nowhere.pem")
         self.refused(["-U", "https://x", "--bearer-token-file", "/nowhere"], "--bearer-token-file", "/nowhere")
         self.refused(["-U", "https://x"], "RINGSIDE_BEARER_TOKEN_FILE", env={"RINGSIDE_BEARER_TOKEN_FILE": SECRET})
+        self.refused(["-U", "https://x"], "RINGSIDE_HEADER", env={"RINGSIDE_HEADER": SECRET})
+        self.refused(["-U", "https://x"], "RINGSIDE_PASSWORD", env={"RINGSIDE_PASSWORD": SECRET})
+        self.refused(["-U", "pyroscope+http://x?y"], "--url: a URL of pyroscope", env={"RINGSIDE_USER": "me"})
 
     def test_a_credential_says_whose_it_is_where_there_are_several_servers(self):
         urls = ["-U", "pyroscope+http://a", "-U", "parca+http://b"]

@@ -45,6 +45,7 @@ TEST(options_config__what_is_wrong_is_told_with_file_and_line)
     refuse_config("frequency = 0", "ringside.conf:1: frequency:", "(1 to 10000)");
     refuse_config("nice = ", "ringside.conf:1: nice: \"\"", NULL);
     refuse_config("service = # nothing", "ringside.conf:1: service", "empty");
+    refuse_config("url = 'http://a' tok-1", "ringside.conf:1: url", "\"more\"");
     refuse_config("wait\n", "ringside.conf:1", "neither");
     refuse_config("service = x\nwait\nfrequncy = 1", "ringside.conf:2", "neither");
     refuse_config("frequncy = 1\nwait\n", "ringside.conf:1", "frequncy");
