@@ -25,7 +25,7 @@ test_list=(
     protoc=protobuf-compiler # independent decoder of what is sent
     nginx=nginx-light openssl=openssl curl=curl # real servers in front of the tests' own
     python3-yaml # the files of docs/examples
-    strace=strace perf=linux-perf setpriv=util-linux ps=procps git=git
+    strace=strace perf=linux-perf setpriv=util-linux setcap=libcap2-bin ps=procps git=git
 )
 
 wanted=("${build_list[@]}" "${test_list[@]}")

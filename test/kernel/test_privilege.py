@@ -3,11 +3,12 @@
 import errno
 import os
 import re
+import shutil
 import signal
 
 from harness import (IS_ROOT, KERNEL_NOT_PERMITTED, ME, ORDINARY, KernelTest, Profile, fixture, main, new_folder, parent_of,
-                     processes_of, profile_run, profilers, python3, require, ringside, run, tool, wait_for, wait_profilers_gone,
-                     setUpModule)  # noqa: F401 (setUpModule is for unittest)
+                     processes_of, profile_run, profilers, python3, require, require_tool, ringside, run, tool, wait_for,
+                     wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 from test_events import count, defined_probes, libc_that_is_used, need_tracefs
 from test_launch import WAITS_FOR_SIGNAL
 
@@ -45,6 +46,11 @@ def status_of(pid):
 
 def own_status():
     return status_of("self")
+
+
+def thread_statuses(pid):
+    """Of each thread: capabilities are a thread's own."""
+    return [status_of(f"{pid}/task/{thread}") for thread in os.listdir(f"/proc/{pid}/task")]
 
 
 # ---- running ----
@@ -111,8 +117,8 @@ class DropCaps(PrivilegeTest):
                 command, pid = self.start_burning(["--drop-caps", *options])
                 ours = profilers()
                 self.assertEqual(len(ours), 1 if shape == "service" else 2, "the profiler, and a parent that stays")
-                for process in (pid, *ours):
-                    self.assertEqual(sets_with(status_of(process), CAP_SYS_ADMIN, CAP_PERFMON), [], status_of(process))
+                for status in [status for process in (pid, *ours) for status in thread_statuses(process)]:
+                    self.assertEqual(sets_with(status, CAP_SYS_ADMIN, CAP_PERFMON), [], status)
                 os.kill(pid, signal.SIGTERM)
                 command.wait(30)
                 wait_profilers_gone()
@@ -140,12 +146,11 @@ class DropCaps(PrivilegeTest):
 
     def test_profiles_come_period_after_period(self):
         folder = new_folder()
-        run([ringside(), "--drop-caps", "-u", "1", "--frequency", "999", "-O", f"{folder}/", fixture("kernelburn"), "3000"])
+        result = run([ringside(), "--drop-caps", "-u", "1", "--frequency", "999", "-O", f"{folder}/", fixture("kernelburn"), "3000"])
         wait_profilers_gone()
         files = sorted(folder.iterdir())
         self.assertGreaterEqual(len(files), 2)
-        for file in files[:2]:
-            self.assertGreater(Profile(file).total_s(), 0.5)
+        self.assertTotal(Profile(*files), result)
 
     def test_probes_are_counted_and_taken_back(self):
         """The kernel's list of probes is written to at the end: that takes root's files, not these capabilities."""
@@ -157,8 +162,7 @@ class DropCaps(PrivilegeTest):
         finally:
             del os.environ["RINGSIDE_DROP_CAPS"]
         self.assertGreater(profile.total("malloced"), 0.9 * truth["bytes"], profile)
-        wait_profilers_gone()
-        self.assertEqual(defined_probes(), [])
+        wait_for(lambda: not defined_probes(), "the probes to be taken back")
 
     def test_dropped_where_nothing_is_profiled(self):
         for options in (["--no-enable"], ["-O", "/proc/nowhere/"]):
@@ -194,6 +198,37 @@ class DropCaps(PrivilegeTest):
         self.assertIn("CAP_PERFMON", result.err)
         self.assertEqual(set(sets_with(result.out, CAP_SYS_ADMIN, CAP_PERFMON)) - {"CapBnd"}, set())
         Profile(output)
+
+    def with_capabilities(self, capabilities):
+        """The program under test with capabilities of its own, as `setcap` gives them."""
+        program = new_folder() / "ringside"
+        shutil.copy(ringside(), program)
+        program.chmod(0o755)
+        given = run([require_tool("setcap"), f"{capabilities}+ep", program])
+        require("tools", given.status == 0, f"no capabilities in files here: {given.err}")
+        return program
+
+    def test_ordinary_user_with_a_capable_program(self):
+        program = self.with_capabilities("cap_perfmon,cap_setpcap")
+        for shape, options in shapes(ORDINARY):
+            with self.subTest(shape=shape):
+                command = self.start([program, "--drop-caps", *options, fixture("kernelburn"), 60000], ORDINARY)
+                pid = wait_for(lambda: next(iter(processes_of(fixture("kernelburn"))), None), "the command to run")
+                self.addCleanup(self.kill_quietly, pid)
+                ours = processes_of(str(program))
+                self.assertEqual(len(ours), 1 if shape == "service" else 2)
+                for process in (pid, *ours):
+                    self.assertEqual(sets_with(status_of(process), CAP_SYS_ADMIN, CAP_PERFMON), [], status_of(process))
+                os.kill(pid, signal.SIGTERM)
+                command.wait(30)
+                wait_for(lambda: not processes_of(str(program)), "the profiler to end")
+        output = new_folder(ORDINARY) / "cpu.pb.gz"
+        result = run([program, "--drop-caps", "--frequency", "999", "-O", output, fixture("kernelburn"), 1000], ORDINARY)
+        self.assertEqual((result.status, result.err), (0, ""), result)
+        self.assertLess(Profile(output).frame_s(KERNEL_NOT_PERMITTED), 0.02 * result.cpu_s, "the kernel is sampled")
+
+    def test_program_with_one_capability_alone_is_refused(self):
+        self.assertRefused([self.with_capabilities("cap_perfmon"), "--drop-caps", "-O", new_folder(ORDINARY) / "cpu.pb.gz"], "CAP_SETPCAP", ORDINARY)
 
     def test_root_of_a_user_namespace(self):
         user_namespace = ["unshare", "--user", "--map-root-user"]
@@ -252,6 +287,14 @@ class SwitchUser(PrivilegeTest):
         self.assertEqual(result.out.split(), [str(OTHER_ID), "/home/of/root", "rooty", "rooty"], result)
         self.assertEqual(result.status, 1, "no way back to root")
         self.assertIn("PermissionError", result.err)
+
+    def test_looking_the_user_up_leaves_no_descriptor(self):
+        for shape, options in shapes():
+            with self.subTest(shape=shape):
+                listing = [*options, "sh", "-c", "ls /proc/self/fd | wc -l"]
+                before = run([ringside(), *listing])
+                after = run([ringside(), "--drop-caps", "--switch-user", "root", *listing])
+                self.assertEqual((after.status, after.out), (0, before.out), after)
 
     def test_profiler_and_parent_stay_who_they_are(self):
         for shape, options in shapes():
