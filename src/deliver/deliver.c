@@ -464,7 +464,8 @@ uint32_t deliver_flush(struct deliver *d, uint32_t timeout_ms, const struct deli
 {
     uint64_t until_ns = clock_mono_ns() + timeout_ms * NSEC_PER_MSEC;
 
-    begin_flush(d);
+    if (timeout_ms) /* what is begun only to be broken off may be sent twice */
+        begin_flush(d);
     while (entries_left(d) && wait_for_answers(d, until_ns, stop))
         deliver_step(d);
     for (uint32_t i = 0; i < d->config->targets; i++)

@@ -4,21 +4,38 @@
 #include "spool_private.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "ringside/base.h"
 
-#define LABEL_SHOWN 256
+#define LABEL_SHOWN  256
+#define SAY_AGAIN_NS (600 * NSEC_PER_SEC)
+
+/* A server that is down for longer than profiles are kept costs one with each period: they are all counted,
+ * and said now and then. */
+static void say_drop(struct spool *s, const struct spool_entry *entry, const char *reason)
+{
+    uint64_t now_ns = clock_mono_ns();
+    char label[LABEL_SHOWN], before[64] = "";
+
+    if (s->drop_said_ns && now_ns - s->drop_said_ns < SAY_AGAIN_NS) {
+        s->drops_unsaid++;
+        return;
+    }
+    if (s->drops_unsaid)
+        snprintf(before, sizeof(before), " (and %" PRIu32 " before it)", s->drops_unsaid);
+    spool_disk_label(s, entry, label, sizeof(label));
+    log_error(spool, "%s%s is dropped undelivered: %s", label, before, reason);
+    s->drop_said_ns = now_ns;
+    s->drops_unsaid = 0;
+}
 
 void spool_drop(struct spool *s, uint32_t at, enum stats_id why, const char *reason)
 {
     const struct spool_entry *entry = &s->entry[at];
 
-    if (log_enabled(LEVEL_ERROR)) {
-        char label[LABEL_SHOWN];
-
-        spool_disk_label(s, entry, label, sizeof(label));
-        log_error(spool, "%s is dropped undelivered: %s", label, reason);
-    }
+    if (log_enabled(LEVEL_ERROR))
+        say_drop(s, entry, reason);
     if (!entry->memory)
         spool_disk_unlink(s, entry);
     stats_add(s->stats, why, 1);

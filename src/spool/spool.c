@@ -34,10 +34,10 @@ static char *absolute(const char *path)
 static void say_broken(struct spool *s, const struct err *e)
 {
     if (!s->broken)
-        log_error(spool,
-                  "%s: %s; profiles that are not delivered yet are kept in memory (at most %" PRIu64
-                  " MB) until it works again; --spool names another folder",
-                  s->folder, e->text, s->memory_bytes_max >> 20);
+        log_warn(spool,
+                 "%s: %s; profiles that are not delivered yet are kept in memory (at most %" PRIu64
+                 " MB) until it works again; --spool names another folder",
+                 s->folder, e->text, s->memory_bytes_max >> 20);
     s->broken = true;
 }
 

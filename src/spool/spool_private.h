@@ -40,7 +40,9 @@ struct spool {
     uint64_t other_bytes; /* of runs not held, as of the last look */
     uint64_t memory_bytes;
     uint64_t next_number, next_id;
-    bool broken; /* said that the disk does not take entries, and not yet that it does again */
+    bool broken;           /* said that the disk does not take entries, and not yet that it does again */
+    uint64_t drop_said_ns; /* when a drop was last said (CLOCK_MONOTONIC); 0: never */
+    uint32_t drops_unsaid;
 };
 
 /* index.c */

@@ -117,6 +117,7 @@ class SpoolTest(KernelTest):
         self.assertGreater(len(dropped), 0)
         self.assertLessEqual(sum(path.stat().st_size for path in after), 1 << 20)
         self.assertRegex(result.err, r"dropped undelivered: the spool folder is full")
+        self.assertEqual(result.err.count("dropped undelivered"), 1, "said once, counted each time")
         self.assertGreater(sum(int(n) for c in Profile(*output.glob("*.pb.gz")).comments for n in re.findall("no room ([0-9]+)", c)), 0)
         self.assertEqual(len(after), len(before) - len(dropped) + len(list(output.glob("*.pb.gz"))))
 
