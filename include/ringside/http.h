@@ -26,7 +26,9 @@ struct http_endpoint {
     const char *unix_socket;     /* path of the socket to connect to instead of the host */
     const char *user, *password; /* basic authentication; both or neither */
     const char *const *headers;  /* "Name: value", of every request; may be secret; NULL-terminated */
-    const char *ca_file;         /* PEM; instead of the system's */
+    const char
+        *bearer_file;    /* holds a token for "Authorization: Bearer"; read for each request: it changes */
+    const char *ca_file; /* PEM; instead of the system's */
     const char *cert_file, *key_file; /* PEM, of the client */
     bool no_proxy;                    /* do not look at http_proxy, https_proxy, all_proxy, no_proxy */
     /* timeout_ms: of a whole request; a body that is still moving then gets it again, up to nine times, so

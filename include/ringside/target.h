@@ -44,6 +44,7 @@ struct target_config {
     const char *user, *password, *bearer_token, *tenant;
     const char *const *headers; /* "Name: value" */
     uint32_t header_count;
+    const char *bearer_file; /* that bearer_token was read from, and is from now on; an absolute path */
     const char *ca_file, *cert_file, *key_file;
     bool no_proxy;
     uint32_t timeout_ms;

@@ -5,6 +5,7 @@
  * texts: lines with line breaks, other schemes and the headers of framing are refused here.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -121,9 +122,32 @@ static int header_take(struct header_list *list, const char *line, size_t n, str
     return header_add(list, copy, e);
 }
 
+#define TOKEN_MAX 8192
+
+/* In Kubernetes a token is good for an hour, and another one is in the file before that. */
+static int bearer_take(struct header_list *list, const char *path, struct err *e)
+{
+    char line[TOKEN_MAX] = "Authorization: Bearer ";
+    const size_t name = strlen(line);
+    long n = read_small_file(AT_FDCWD, path, line + name, sizeof(line) - name, e);
+    int result;
+
+    if (n < 0)
+        return err_wrap(e, "bearer token");
+    while (n > 0 && strchr(" \t\r\n", line[name + (size_t)n - 1]))
+        n--;
+    if (n == 0)
+        return err_set(e, 0, "bearer token: there is nothing in %s", path);
+    result = header_take(list, line, name + (size_t)n, e);
+    explicit_bzero(line, sizeof(line));
+    return result;
+}
+
 static int headers_build(struct header_list *list, const struct http_endpoint *endpoint, const char *lines,
                          struct err *e)
 {
+    if (endpoint->bearer_file && bearer_take(list, endpoint->bearer_file, e) < 0)
+        return -1;
     for (const char *const *line = endpoint->headers; line && *line; line++)
         if (header_take(list, *line, strlen(*line), e) < 0)
             return -1;

@@ -27,7 +27,7 @@ struct making {
     struct target_config config;
     const char *header[OPTION_HEADERS_MAX];
     char token[TOKEN_MAX];
-    char *paths[3];
+    char *paths[4];
 };
 
 /* ---- what is meant for this one ---- */
@@ -50,6 +50,39 @@ static int meant_for(struct making *m, const char *option, const char *text, con
     return 0;
 }
 
+static char *join_path(const char *folder, const char *rest)
+{
+    struct buf path;
+    char *out;
+
+    buf_init(&path, PATH_MAX);
+    out =
+        buf_add_text(&path, folder) && buf_add_text(&path, rest) && buf_add(&path, "", 1) ? path.data : NULL;
+    if (!out)
+        buf_release(&path);
+    return out;
+}
+
+/*
+ * The profiler leaves the folder it was started in. Links stay links: certificates and tokens are changed in
+ * Kubernetes by turning one to another folder. NULL with errno.
+ */
+static char *absolute(const char *path)
+{
+    char here[PATH_MAX], *folder, *out;
+
+    if (path[0] == '/')
+        return base_strdup(path);
+    if (!getcwd(here, sizeof(here)))
+        return NULL;
+    folder = join_path(here, "/");
+    out = folder ? join_path(folder, path) : NULL;
+    free(folder);
+    if (!out)
+        errno = ENAMETOOLONG;
+    return out;
+}
+
 static int read_token(struct making *m, const char *path, struct err *e)
 {
     long n = read_small_file(AT_FDCWD, path, m->token, sizeof(m->token), e);
@@ -65,6 +98,7 @@ static int read_token(struct making *m, const char *path, struct err *e)
     if (n == 0)
         return err_set(e, 0, "%s: there is nothing in %s", from, path);
     m->config.bearer_token = m->token;
+    m->config.bearer_file = m->paths[3] = absolute(path);
     return 0;
 }
 
@@ -94,8 +128,7 @@ static int take_credentials(struct making *m, struct err *e)
     return 0;
 }
 
-/* Of all servers, where no kind stands in front. An absolute path, since the profiler leaves the folder it
- * was started in. */
+/* Of all servers, where no kind stands in front. */
 static int take_file(struct making *m, const char *option, const char *given, char **own, struct err *e)
 {
     size_t prefix = given ? target_kind_prefix(given) : 0;
@@ -103,7 +136,7 @@ static int take_file(struct making *m, const char *option, const char *given, ch
 
     if (!given || (prefix && (strlen(m->kind) != prefix - 1 || strncmp(given, m->kind, prefix - 1) != 0)))
         return 0;
-    *own = realpath(given + prefix, NULL);
+    *own = absolute(given + prefix);
     if (*own && access(*own, R_OK) == 0)
         return 0;
     return err_set(e, errno, "%s: %s", options_origin(m->o, option, 0, from, sizeof(from)), given + prefix);
@@ -152,7 +185,7 @@ static void blame_credentials(const struct making *m, struct err *e)
     char from[300], all[600] = "";
     struct target *t;
 
-    plain.user = plain.password = plain.tenant = plain.bearer_token = NULL;
+    plain.user = plain.password = plain.tenant = plain.bearer_token = plain.bearer_file = NULL;
     plain.header_count = 0;
     t = target_new(&plain, NULL);
     if (!t)
@@ -214,6 +247,9 @@ static int add_target(const struct options *o, uint32_t i, struct target_list *o
 
     if (!t)
         return err_wrap(e, "%s", origin(o, i, from, sizeof(from)));
+    if (strcmp(target_kind(t), "otlp") == 0 && strstr(o->targets.at[i], ":4317"))
+        log_warn(supervisor, "%s: 4317 is the usual port of gRPC; OTLP over HTTP listens on 4318",
+                 target_name(t));
     if (same_place(out, t)) {
         log_warn(supervisor, "%s is there twice", target_name(t));
         target_free(t);
@@ -251,19 +287,6 @@ void targets_release(struct target_list *list)
 
 /* ---- the spool ---- */
 
-static char *join_path(const char *folder, const char *rest)
-{
-    struct buf path;
-    char *out;
-
-    buf_init(&path, PATH_MAX);
-    out =
-        buf_add_text(&path, folder) && buf_add_text(&path, rest) && buf_add(&path, "", 1) ? path.data : NULL;
-    if (!out)
-        buf_release(&path);
-    return out;
-}
-
 /* XDG Base Directory Specification: state that outlives a run, and relative paths count for nothing. */
 static char *usual_spool(void)
 {
@@ -278,21 +301,14 @@ static char *usual_spool(void)
 
 char *targets_spool_folder(const struct options *o)
 {
-    char here[PATH_MAX], *folder, *path;
+    char *path;
 
     if (!o->spool)
         return usual_spool();
     if (strcmp(o->spool, "memory") == 0)
         return NULL;
-    if (o->spool[0] == '/')
-        return base_strdup(o->spool);
-    if (!getcwd(here, sizeof(here))) {
-        log_warn(supervisor, "spool %s: working folder: %s; profiles wait in memory", o->spool,
-                 strerror(errno));
-        return NULL;
-    }
-    folder = join_path(here, "/");
-    path = folder ? join_path(folder, o->spool) : NULL;
-    free(folder);
+    path = absolute(o->spool);
+    if (!path)
+        log_warn(supervisor, "spool %s: %s; profiles wait in memory", o->spool, strerror(errno));
     return path;
 }

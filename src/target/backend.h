@@ -16,8 +16,9 @@ struct target {
     bool loopback; /* only this machine sees what is sent */
     char *user, *password, *query, *unix_socket, *tenant;
     char *ca_file, *cert_file, *key_file;
-    struct buf header_bytes; /* the texts of header */
-    const char **header;     /* NULL-terminated */
+    char *bearer_file, *bearer_first; /* and the token that was in it */
+    struct buf header_bytes;          /* the texts of header */
+    const char **header;              /* NULL-terminated */
     uint32_t headers;
     bool agentless;
     bool typed; /* the user's headers have a Content-Type */

@@ -153,7 +153,8 @@ static bool repeats_credential(const struct target *t, const struct http_reply *
         if (repeats(reply, blank ? blank + 1 : value)) /* behind "Bearer" */
             return true;
     }
-    return repeats(reply, t->password) || repeats(reply, t->query) || repeats_basic(t, reply);
+    return repeats(reply, t->password) || repeats(reply, t->query) || repeats(reply, t->bearer_first) ||
+           repeats_basic(t, reply);
 }
 
 /* ---- verdicts ---- */

@@ -250,8 +250,12 @@ static int set_credentials(struct target *t, const struct target_config *c, cons
     /* RFC 6750 section 2.1: a b64token has no spaces. */
     if (bearer && (has_control(c->bearer_token) || strchr(c->bearer_token, ' ')))
         return err_set(e, 0, "the bearer token has a space or a control character");
-    if (bearer && target_add_header(t, e, "Authorization: Bearer %s", c->bearer_token) < 0)
+    if (bearer && given(c->bearer_file)) {
+        t->bearer_file = base_strdup(c->bearer_file);
+        t->bearer_first = base_strdup(c->bearer_token);
+    } else if (bearer && target_add_header(t, e, "Authorization: Bearer %s", c->bearer_token) < 0) {
         return err_wrap(e, "bearer token");
+    }
     if (add_headers(t, c, e) < 0)
         return -1;
     if (given(c->tenant) && has_control(c->tenant))
@@ -354,6 +358,7 @@ static void set_endpoint(struct target *t, const struct target_config *c)
         .user = t->user,
         .password = t->password,
         .headers = t->header,
+        .bearer_file = t->bearer_file,
         .ca_file = t->ca_file,
         .cert_file = t->cert_file,
         .key_file = t->key_file,
@@ -425,6 +430,8 @@ void target_free(struct target *t)
     free(t->query);
     free(t->unix_socket);
     free(t->tenant);
+    free(t->bearer_file);
+    free(t->bearer_first);
     free(t->ca_file);
     free(t->cert_file);
     free(t->key_file);

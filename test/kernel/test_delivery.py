@@ -42,7 +42,7 @@ def kind_url(server, path=""):
 class Service:
     """A busy target under ringside, local files beside what is sent, until it is told to stop."""
 
-    def __init__(self, test, urls, options=(), user=ME, threads=1, env=None, spool=None):
+    def __init__(self, test, urls, options=(), user=ME, threads=1, env=None, spool=None, cwd=None):
         self.folder = new_folder(user)
         self.spool = spool or self.folder / "spool"
         self.stop_file = self.folder / "stop"
@@ -51,7 +51,7 @@ class Service:
         self.command = test.start([ringside(), "-S", "shop", "-E", "test", "-V", "1.2", "-u", "1", "--frequency", "199", "--wait",
                                    "-O", f"{self.folder}/out/", "--spool", self.spool, "--flush-timeout", "20s", "-l", "notice", *urls,
                                    *options, python3(user), "-c", BUSY, self.stop_file, str(threads)],
-                                  user, env={**os.environ, **(env or {})})
+                                  user, env={**os.environ, **(env or {})}, cwd=cwd)
 
     def files(self):
         return sorted((self.folder / "out").glob("*.pb.gz"))
@@ -262,7 +262,7 @@ class Delivery(ServiceTest):
             self.assertDelivered(server, service)
 
 
-class Access(KernelTest):
+class Access(ServiceTest):
     """Certificates and credentials."""
 
     def send_once(self, url, *options, env=None):
@@ -318,6 +318,25 @@ class Access(KernelTest):
                 self.assertNotIn(SECRET.encode(), spool)
                 self.assertNotIn(SECRET, result.err)
                 self.assertNotIn("me:", result.err)
+
+    def test_a_token_that_changes_in_its_file(self):
+        """As Kubernetes does it: the file is behind a link, which is turned to another folder, and the old one goes."""
+        folder = new_folder()
+        for name, token in (("old", "token-1"), ("new", "token-2")):
+            (folder / name).mkdir()
+            (folder / name / "token").write_text(token + "\n")
+        (folder / "data").symlink_to("old")
+        with ParcaFake(require={"Authorization": "Bearer token-2"}) as server:
+            server.down()
+            service = Service(self, [kind_url(server)], ("--bearer-token-file", os.path.relpath(folder / "data/token")), cwd=os.getcwd())
+            wait_for(service.spooled, "a profile in the spool")
+            (folder / "next").symlink_to("new")
+            (folder / "next").rename(folder / "data")
+            (folder / "old/token").unlink()
+            server.up()
+            server.wait_for(1, what="accepted")
+            self.assertEqual(service.stop().status, 0)
+            self.assertEqual(len(server.received), len(server.accepted), server.summary())
 
     def test_without_an_agent(self):
         """The intake's own path, with the key; the name of the host stands for that of the site."""
@@ -382,6 +401,12 @@ class BadInput(KernelTest):
         self.refused(["-U", "https://x"], "RINGSIDE_HEADER", env={"RINGSIDE_HEADER": SECRET})
         self.refused(["-U", "https://x"], "RINGSIDE_PASSWORD", env={"RINGSIDE_PASSWORD": SECRET})
         self.refused(["-U", "pyroscope+http://x?y"], "--url: a URL of pyroscope", env={"RINGSIDE_USER": "me"})
+
+    def test_the_port_of_grpc_is_remarked_on(self):
+        result = run([ringside(), "--spool", "memory", "--flush-timeout", "0", "--wait", "true"],
+                     env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"})
+        self.assertEqual(result.status, 0, result)
+        self.assertIn("4317 is the usual port of gRPC", result.err)
 
     def test_a_credential_says_whose_it_is_where_there_are_several_servers(self):
         urls = ["-U", "pyroscope+http://a", "-U", "parca+http://b"]
