@@ -39,7 +39,8 @@ static char *shown(const struct options *o, size_t *n)
     for (char *lines = text, *line; (line = strsep(&lines, "\n"));) {
         char *remark = strrchr(line, '#');
 
-        if (strncmp(line, "# note:", 7) == 0) /* on what was given, which the values say no more */
+        /* Notes on what was given, secrets, URLs with a password: what is not to be read back. */
+        if (line[0] == '#')
             continue;
         if (remark)
             *remark = '\0';
