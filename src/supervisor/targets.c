@@ -32,6 +32,12 @@ struct making {
 
 /* ---- what is meant for this one ---- */
 
+/* prefix: what target_kind_prefix() says of text. Without a kind in front it is for all. */
+static bool is_of_kind(const struct making *m, const char *text, size_t prefix)
+{
+    return !prefix || (strlen(m->kind) == prefix - 1 && strncmp(text, m->kind, prefix - 1) == 0);
+}
+
 /* Without the kind in front of it; NULL when it is meant for another. */
 static int meant_for(struct making *m, const char *option, const char *text, const char **out, struct err *e)
 {
@@ -45,7 +51,7 @@ static int meant_for(struct making *m, const char *option, const char *text, con
         return err_set(e, 0, "which of the %u servers is --%s for? Put the kind in front of it: %s+... (%s)",
                        m->o->targets.count, option, m->kind,
                        options_origin(m->o, option, 0, from, sizeof(from)));
-    if (!prefix || (strlen(m->kind) == prefix - 1 && strncmp(text, m->kind, prefix - 1) == 0))
+    if (is_of_kind(m, text, prefix))
         *out = text + prefix;
     return 0;
 }
@@ -134,7 +140,7 @@ static int take_file(struct making *m, const char *option, const char *given, ch
     size_t prefix = given ? target_kind_prefix(given) : 0;
     char from[300];
 
-    if (!given || (prefix && (strlen(m->kind) != prefix - 1 || strncmp(given, m->kind, prefix - 1) != 0)))
+    if (!given || !is_of_kind(m, given, prefix))
         return 0;
     *own = absolute(given + prefix);
     if (*own && access(*own, R_OK) == 0)
