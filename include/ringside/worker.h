@@ -13,8 +13,17 @@
 
 struct deliver;
 struct feed;
+struct ledger;
 struct sink;
 struct stats;
+
+/* Of a run whose worker is not the first: plain numbers that its supervisor keeps. */
+struct worker_history {
+    uint32_t restarts;      /* workers before this one that did not end in order */
+    uint32_t refreshes;     /* and those that did, with WORKER_AGAIN */
+    uint64_t gap_ns;        /* wall time without a worker so far */
+    uint64_t former_cpu_ns; /* CPU time of the workers before, and of who started them */
+};
 
 struct worker_config {
     const char *service;
@@ -33,10 +42,25 @@ struct worker_config {
     struct sink *sink; /* NULL: no local files */
     struct deliver *deliver; /* NULL: nothing is sent; the caller flushes it in the end */
     struct stats *stats;
+    struct ledger *ledger;                /* NULL: what was counted dies with the worker */
+    const struct worker_history *history; /* NULL: of a first worker */
+    /*
+     * Called before and after every wait and from time to time in long work: whoever watches takes silence
+     * for a hang. asleep: until the feed wakes it, which may be never. NULL: nobody watches.
+     */
+    void (*alive)(void *ctx, bool asleep);
+    void *alive_ctx;
+    uint64_t memory_bytes_max; /* resident; 0: no limit. Beyond it the worker ends with WORKER_AGAIN */
+    uint32_t profiles_max;     /* after so many likewise; 0: never */
 };
 
-/* Runs until the feed ends or is told to stop, then writes the last profile. Returns 0, or -1 when a profile
- * could not be delivered. */
-int worker_run(const struct worker_config *config, struct feed *feed);
+enum worker_end {
+    WORKER_DONE,   /* the feed ended or was told to stop, and the last profile is written */
+    WORKER_FAILED, /* the same, but a profile could not be delivered */
+    WORKER_AGAIN   /* start another one, with the same ledger and feed */
+};
+
+/* Runs until the feed ends or is told to stop, then writes the last profile. */
+enum worker_end worker_run(const struct worker_config *config, struct feed *feed);
 
 #endif

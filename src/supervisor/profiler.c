@@ -332,7 +332,7 @@ static int run_worker(struct profiler *p, struct stats *stats, struct feed *feed
     config.deliver = out.deliver;
     config.period_s = out.sink && !sink_is_folder(out.sink) ? 0 : o->upload_period_s;
     if (result == 0)
-        result = worker_run(&config, feed);
+        result = worker_run(&config, feed) == WORKER_DONE ? 0 : -1;
     end_sampling(p, feed);
     close_outputs(p, &out);
     return result;

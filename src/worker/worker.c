@@ -231,12 +231,12 @@ static void send_profiles(struct worker *w)
         feed_keep(w->feed, false);
 }
 
-int worker_run(const struct worker_config *config, struct feed *feed)
+enum worker_end worker_run(const struct worker_config *config, struct feed *feed)
 {
     struct worker *w = base_calloc(1, sizeof(*w));
     enum feed_wait how;
+    enum worker_end result;
     bool eager;
-    int result;
 
     worker_init(w, config, feed);
     period_begin(w, clock_mono_ns());
@@ -257,7 +257,7 @@ int worker_run(const struct worker_config *config, struct feed *feed)
     account_ended_tasks(w, UINT64_MAX);
     period_finish(w, true);
     log_counters(w->stats);
-    result = w->result;
+    result = w->result < 0 ? WORKER_FAILED : WORKER_DONE;
     worker_release(w);
     free(w);
     return result;

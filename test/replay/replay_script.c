@@ -206,5 +206,5 @@ int main(int argc, char **argv)
     sink_close(config.sink);
     stats_free(config.stats);
     free(s);
-    return result < 0;
+    return result != WORKER_DONE;
 }

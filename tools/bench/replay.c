@@ -131,7 +131,7 @@ static int replay(const struct recording *r, const char *path, struct err *e)
     cost_end(&cost, r->samples);
     sink_close(config.sink);
     stats_free(config.stats);
-    return result < 0 ? err_set(e, 0, "no profile written") : 0;
+    return result != WORKER_DONE ? err_set(e, 0, "no profile written") : 0;
 }
 
 int main(int argc, char **argv)
