@@ -136,6 +136,10 @@ bool buf_add(struct buf *b, const void *bytes, size_t n);
 bool buf_add_text(struct buf *b, const char *text);
 bool buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+#define JSON_TEXT_MAX 1024 /* bytes of a text that are written; the rest is cut off */
+/* Adds text in quotes, whatever it holds: clean UTF-8 comes out. False when it does not fit. */
+bool json_add_text(struct buf *b, const char *text);
+
 /* ---- hashes ---- */
 
 static inline uint64_t hash_u64(uint64_t x)

@@ -11,7 +11,6 @@
 #include "ringside/profile.h"
 #include "ringside/target.h"
 
-#include "json.h"
 #include "series.h"
 
 #define TAGS_BYTES_MAX (32U << 10)

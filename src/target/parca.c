@@ -16,7 +16,6 @@
 
 #include "backend.h"
 #include "base64.h"
-#include "json.h"
 #include "series.h"
 
 #define WRITE_PATH "/api/profiles/writeraw"

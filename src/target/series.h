@@ -12,9 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ringside/base.h"
 #include "ringside/target.h"
-
-#include "json.h"
 
 struct err;
 struct profile;

@@ -12,7 +12,6 @@
 #include "ringside/target.h"
 
 #include "../../src/target/datadog.h"
-#include "../../src/target/json.h"
 
 #include "pprof_read.h"
 #include "target_world.h"

@@ -1,14 +1,12 @@
 /*
- * json.c - RFC 8259 section 7
+ * json.c - text as a JSON string (RFC 8259 section 7)
  *
  * Debian has no archive of a JSON library, and a shared one would delay every start; what is written is a
  * handful of texts.
  */
-#include "json.h"
+#include "ringside/base.h"
 
 #include <string.h>
-
-#include "ringside/base.h"
 
 bool json_add_text(struct buf *b, const char *text)
 {
