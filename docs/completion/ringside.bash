@@ -9,7 +9,7 @@ _ringside()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         --) ((i++)); break ;;
-        -O|--output|-u|--upload-period|-U|--url|-H|--host|-P|--port|--site|--upload-timeout|--flush-timeout|--spool|--spool-limit|--spool-age|--user|--bearer-token-file|--tenant|--ca-file|--client-cert|--client-key|-S|--service|-E|--environment|-V|--service-version|-T|--tags|--git-repository-url|--git-commit-sha|--runtime-id|-e|--event|--preset|--frequency|--stack-sample-size|--maximum-pids|-p|--pid|--start-timeout|--nice|--cpu-affinity|--switch-user|--config|--capture-config|-l|--log-level|-o|--log-mode|-b|--internal-stats|--worker-period|--initial-loaded-libs-check-delay|--loaded-libs-check-interval|--socket)
+        -O|--output|-u|--upload-period|-U|--url|-H|--host|-P|--port|--site|--upload-timeout|--flush-timeout|--spool|--spool-limit|--spool-age|--user|--bearer-token-file|--tenant|--ca-file|--client-cert|--client-key|-S|--service|-E|--environment|-V|--service-version|-T|--tags|--git-repository-url|--git-commit-sha|--runtime-id|-e|--event|--preset|--frequency|--stack-sample-size|--maximum-pids|-p|--pid|--start-timeout|--nice|--cpu-affinity|--memory-limit|--worker-period|--switch-user|--config|--capture-config|-l|--log-level|-o|--log-mode|-b|--internal-stats|--initial-loaded-libs-check-delay|--loaded-libs-check-interval|--socket)
             # bash takes "=" for a word of its own
             [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
             ((i++)) ;;
@@ -57,6 +57,8 @@ _ringside()
     --start-timeout) return ;;
     --nice) return ;;
     --cpu-affinity) return ;;
+    --memory-limit) return ;;
+    --worker-period) return ;;
     --switch-user) return ;;
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --capture-config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
@@ -109,6 +111,8 @@ _ringside()
         --start-timeout
         --nice
         --cpu-affinity
+        --memory-limit
+        --worker-period
         --switch-user
         --drop-caps
         --no-drop-caps

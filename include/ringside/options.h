@@ -77,6 +77,8 @@ struct options {
     int nice;                  /* of the profiler */
     cpu_set_t cpu_affinity;    /* of the profiler; meaningful when cpu_affinity_set */
     bool cpu_affinity_set;
+    uint32_t memory_limit_mb; /* of the worker; 0: none */
+    uint32_t worker_period;   /* profiles until a new worker takes over; 0: never */
     const char *switch_user;
     bool drop_caps;
 

@@ -1,8 +1,9 @@
 /*
  * perf.h - a feed from perf_event_open: the ladder of attributes, the rings, the decoder of records
  *
- * Two sides. The process to be profiled arms itself with perf_arm(); the profiler maps what it is sent with
- * perf_feed_new().
+ * Three sides. The process to be profiled arms itself with perf_arm(); the supervisor holds the rings of what
+ * it is sent with perf_rings_hold(), so that they outlive their reader; the worker, a child of the
+ * supervisor, reads them with perf_feed_new().
  */
 #ifndef RINGSIDE_PERF_H
 #define RINGSIDE_PERF_H
@@ -83,11 +84,42 @@ struct perf_control {
 };
 
 /*
- * Maps the rings (halving them on the locked-memory limit) of descriptors it then owns. NULL with *e when not
- * even the smallest ring can be mapped. control may be NULL.
+ * Maps the rings (halving them on the locked-memory limit, then *armed says so) and lets all events of a CPU
+ * share one. While they are held the kernel keeps what is in them, and how far it was read, for whoever maps
+ * them next. NULL with *e when not even the smallest ring can be mapped.
  */
-struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const struct perf_control *control,
-                           struct stats *stats, struct err *e);
+struct perf_rings;
+struct perf_rings *perf_rings_hold(struct perf_armed *armed, const int *fds, struct err *e);
+void perf_rings_release(struct perf_rings *rings);
+
+/*
+ * Which record a reader is about to work on: in memory that outlives it, zeroed at first. The record that two
+ * readers died of is left out by the third, and counted.
+ */
+struct perf_hand {
+    uint32_t ring, suspect_ring; /* plus one; 0: none */
+    uint64_t at, suspect_at;     /* its place, as the ring's tail */
+};
+
+struct perf_reader {
+    const struct perf_control *control; /* NULL: nothing else wakes it */
+    struct perf_hand *hand;             /* NULL: nobody comes after it */
+    struct stats *stats;
+};
+
+/*
+ * Maps the rings of descriptors it then owns, smaller ones than *armed says where they are not held and do
+ * not fit. NULL with *e when not even the smallest ring can be mapped.
+ */
+struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const struct perf_reader *reader,
+                           struct err *e);
+
+/* Whether all tasks that have the events are gone. */
+bool perf_is_over(const struct perf_armed *armed, const int *fds);
+
+/* Nothing is sampled or counted any more, for none of those who inherited the events, whoever else has the
+ * descriptors. */
+void perf_disable(const struct perf_armed *armed, const int *fds);
 
 /* ---- events by name on this machine (resolve.c, list.c) ---- */
 

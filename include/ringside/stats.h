@@ -12,10 +12,11 @@
 #define STATS_COUNTERS(X)                                                                                    \
     X(RECORDS, "records")                                                                                    \
     X(SAMPLES, "samples")                                                                                    \
-    X(SAMPLES_LOST, "samples_lost") /* ring overflow: PERF_FORMAT_LOST, per task */                          \
-    X(RECORDS_LOST, "records_lost") /* ring overflow: PERF_RECORD_LOST, any record */                        \
-    X(RECORDS_TORN, "records_torn") /* lengths that contradict each other */                                 \
-    X(RECORDS_LATE, "records_late") /* older than what was already processed */                              \
+    X(SAMPLES_LOST, "samples_lost")       /* ring overflow: PERF_FORMAT_LOST, per task */                    \
+    X(RECORDS_LOST, "records_lost")       /* ring overflow: PERF_RECORD_LOST, any record */                  \
+    X(RECORDS_TORN, "records_torn")       /* lengths that contradict each other */                           \
+    X(RECORDS_LATE, "records_late")       /* older than what was already processed */                        \
+    X(RECORDS_SKIPPED, "records_skipped") /* two workers died of them */                                     \
     X(THROTTLED, "throttled")                                                                                \
     X(WAKEUPS, "wakeups")                                                                                    \
     X(FRAMES, "frames")                                                                                      \

@@ -24,13 +24,13 @@
 #include "ids.h"
 #include "keeper.h"
 #include "ring.h"
+#include "rings.h"
 
 /* Records of the last moment are left for the next batch: another CPU may still be writing an older one. */
 #define ORDER_SLACK_NS    (1 * NSEC_PER_MSEC)
 #define DRAIN_INTERVAL_NS (100 * NSEC_PER_MSEC)
 #define DRAIN_EAGER_NS    (10 * NSEC_PER_MSEC)
 #define DRAIN_SOONEST_NS  (1 * NSEC_PER_MSEC)
-#define RING_PAGES_MIN    32
 #define CONTROLS          3 /* of perf_control, and what feed_watch() named */
 /* For some thousand tasks that end between two looks. */
 #define COUNTS_PAGES      64
@@ -54,7 +54,8 @@ struct perf_feed {
     int *fds; /* as they came: of each event one for each ring */
     struct stats *stats;
     struct perf_control control;
-    int watched_fd; /* -1: none */
+    struct perf_hand *hand; /* NULL: nobody comes after us */
+    int watched_fd;         /* -1: none */
     struct ring *ring;
     struct pollfd *pollfd; /* rings, then CONTROLS more */
     uint32_t rings, hung_up;
@@ -205,13 +206,50 @@ static struct perf_feed *self(struct feed *feed)
     return (struct perf_feed *)feed;
 }
 
+/* From here to release_current() a reader that dies may have died of this record. */
+static void take_in_hand(struct perf_feed *f, struct ring *r)
+{
+    f->current = r;
+    if (!f->hand || r->saved) /* what was saved dies with us, too */
+        return;
+    f->hand->at = r->tail;
+    __atomic_store_n(&f->hand->ring, (uint32_t)(r - f->ring) + 1, __ATOMIC_RELEASE);
+}
+
 static void release_current(struct perf_feed *f)
 {
     if (!f->current)
         return;
     ring_consume(f->current, f->current_bytes);
+    if (f->hand)
+        __atomic_store_n(&f->hand->ring, 0, __ATOMIC_RELEASE);
     f->current = NULL;
     heap_refresh_top(f);
+}
+
+/* A record that the reader before us died of, and one before that: out with it. */
+static void leave_out_deadly(struct perf_feed *f)
+{
+    struct perf_hand *hand = f->hand;
+    uint32_t at = hand->ring - 1;
+    bool again = hand->ring == hand->suspect_ring && hand->at == hand->suspect_at;
+    struct ring *r;
+    const void *bytes;
+    bool torn;
+
+    if (!hand->ring)
+        return;
+    hand->suspect_ring = hand->ring;
+    hand->suspect_at = hand->at;
+    hand->ring = 0;
+    if (!again || at >= f->rings)
+        return;
+    r = &f->ring[at];
+    if (!ring_look(r) || r->tail != hand->suspect_at)
+        return;
+    ring_consume(r, ring_peek(r, f->scratch, &bytes, &torn));
+    stats_add(f->stats, STATS_RECORDS_SKIPPED, 1);
+    log_warn(perf, "a record is left out: the profiler died of it twice");
 }
 
 /* False for a record of no use; *torn tells whether it made sense. */
@@ -251,7 +289,7 @@ static bool feed_op_next(struct feed *feed, struct feed_record *out)
             heap_refresh_top(f);
             continue;
         }
-        f->current = r;
+        take_in_hand(f, r);
         ring_prefetch_next(r, f->current_bytes);
         stats_add(f->stats, STATS_RECORDS, 1);
         if (decode(f, bytes, f->current_bytes, out, &torn)) {
@@ -429,46 +467,6 @@ static const struct feed_ops ops = {
 
 /* ---- making one ---- */
 
-static int map_rings(struct perf_feed *f, uint32_t pages, struct err *e)
-{
-    for (uint32_t i = 0; i < f->rings; i++) {
-        if (ring_open(&f->ring[i], f->fds[i], pages, e) == 0)
-            continue;
-        while (i-- > 0)
-            ring_close(&f->ring[i]);
-        return -1;
-    }
-    return 0;
-}
-
-/* The locked-memory limit is per user and shared with everything else that user runs: take what is left. */
-static int map_rings_that_fit(struct perf_feed *f, struct err *e)
-{
-    uint32_t wanted = f->armed.ring_pages, pages = wanted;
-
-    for (; pages >= RING_PAGES_MIN; pages /= 2) {
-        if (map_rings(f, pages, e) == 0) {
-            if (pages < wanted)
-                log_info(perf, "rings of %u instead of %u pages: locked-memory limit", pages, wanted);
-            f->feed.info.ring_bytes = pages * (uint32_t)sysconf(_SC_PAGESIZE);
-            return 0;
-        }
-        if (e->code != EPERM && e->code != ENOMEM)
-            return -1;
-    }
-    perf_explain(ENOMEM, e);
-    return -1;
-}
-
-/* The records of all events of a CPU go to the ring of the first, in one order. */
-static int join_rings(struct perf_feed *f, struct err *e)
-{
-    for (uint32_t i = f->rings; i < f->armed.events * f->rings; i++)
-        if (ioctl(f->fds[i], PERF_EVENT_IOC_SET_OUTPUT, f->fds[i % f->rings]) < 0)
-            return err_set(e, errno, "event %s: share the ring", f->armed.event[i / f->rings].name);
-    return 0;
-}
-
 static void describe_event(struct feed_event *out, const struct perf_event *event)
 {
     *out = (struct feed_event){
@@ -542,17 +540,29 @@ static void start_counts(struct perf_feed *f)
     }
 }
 
-struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const struct perf_control *control,
-                           struct stats *stats, struct err *e)
+/* The rings as they are held, or as they fit. */
+static int map_rings(struct perf_feed *f, struct err *e)
+{
+    uint32_t pages = f->armed.ring_pages;
+
+    if (rings_map(f->ring, f->rings, f->fds, &pages, e) < 0)
+        return -1;
+    f->feed.info.ring_bytes = pages * (uint32_t)sysconf(_SC_PAGESIZE);
+    return 0;
+}
+
+struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const struct perf_reader *reader,
+                           struct err *e)
 {
     struct perf_feed *f = base_calloc(1, sizeof(*f));
     uint32_t total = perf_armed_fds(armed);
 
     f->feed.ops = &ops;
     memcpy(&f->armed, armed, perf_armed_bytes(armed));
-    f->stats = stats;
+    f->stats = reader->stats;
+    f->hand = reader->hand;
     f->watched_fd = -1;
-    f->control = control ? *control : (struct perf_control){.fds = {-1, -1}};
+    f->control = reader->control ? *reader->control : (struct perf_control){.fds = {-1, -1}};
     f->rings = f->all_rings = armed->cpus;
     f->fds = base_alloc(total * sizeof(*f->fds));
     memcpy(f->fds, fds, total * sizeof(*f->fds));
@@ -560,8 +570,7 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
     f->pollfd = base_calloc(f->rings + CONTROLS, sizeof(*f->pollfd));
     f->heap = base_calloc(f->rings + armed->counters, sizeof(*f->heap));
     fill_info(&f->feed.info, armed);
-    if (ids_init(&f->ids, f->fds, armed->events, armed->cpus, e) < 0 || map_rings_that_fit(f, e) < 0 ||
-        join_rings(f, e) < 0) {
+    if (ids_init(&f->ids, f->fds, armed->events, armed->cpus, e) < 0 || map_rings(f, e) < 0) {
         feed_op_close(&f->feed);
         return NULL;
     }
@@ -572,5 +581,7 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
     start_counts(f);
     f->interval_ns = f->pace_ns = drain_interval(f);
     f->keeper = (struct keeper){.ring = f->ring, .rings = f->all_rings, .interval_ns = f->interval_ns / 2};
+    if (f->hand)
+        leave_out_deadly(f);
     return &f->feed;
 }

@@ -196,6 +196,11 @@ void sink_close(struct sink *s)
     free(s);
 }
 
+void sink_continue(struct sink *s, uint32_t profiles)
+{
+    s->number = profiles;
+}
+
 bool sink_is_folder(const struct sink *s)
 {
     return s->shape == SINK_FOLDER;

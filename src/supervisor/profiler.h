@@ -1,5 +1,6 @@
 /*
- * profiler.h - the profiler's side of the hand-over, and what the two sides say to each other
+ * profiler.h - the supervisor's side of the hand-over, what the two sides say to each other, and what a
+ * worker gets from its supervisor
  */
 #ifndef RINGSIDE_SUPERVISOR_PROFILER_H
 #define RINGSIDE_SUPERVISOR_PROFILER_H
@@ -9,8 +10,12 @@
 #include "ringside/launch.h"
 #include "ringside/perf.h"
 
+#include "watch.h"
+
 struct options;
 struct rights;
+struct sink;
+struct stats;
 struct target_list;
 
 /* Data of LAUNCH_RINGS. */
@@ -38,9 +43,27 @@ struct run {
     const struct rights *rights;
 };
 
+struct profiler {
+    const struct run *run;
+    const struct options *options;
+    struct watch watch;
+    char *service;
+    struct hello hello;
+    int fds[PERF_FDS_MAX];
+    uint32_t fd_count;
+    struct perf_rings *rings;
+    struct stats *stats;
+    struct sink *sink; /* NULL: no local files */
+    char *spool;       /* the folder; NULL: profiles wait in memory */
+    uint64_t root_clock_ns;
+};
+
+/* Life of a worker: reads the rings, writes and sends profiles. */
+enum work_end work(struct profiler *p);
+
 /*
- * Life of the profiler process from just after its fork to its exit status. socket: its end of the hand-over,
- * owned.
+ * Life of the supervisor process from just after its fork to its exit status. socket: its end of the
+ * hand-over, owned.
  */
 int profiler_main(const struct run *run, int socket);
 

@@ -263,6 +263,21 @@ def profilers(but=()):
     return [pid for pid in processes_of(ringside()) if pid not in but]
 
 
+def name_of(pid):
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    return None
+
+
+def worker():
+    """The process that reads the rings; there is one, but for moments."""
+    return wait_for(lambda: [pid for pid in profilers() if name_of(pid) == "ringside-worker"], "a worker")[0]
+
+
+def supervisor():
+    return parent_of(worker())
+
+
 def wait_profilers_gone(timeout=30):
     wait_for(lambda: not profilers(), "every process of the profiler to end", timeout)
 

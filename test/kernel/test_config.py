@@ -4,7 +4,7 @@ import os
 import time
 
 from harness import (ME, KernelTest, Profile, each_user, fixture, main, new_folder, profile_run, profilers, python3, require_tool,
-                     ringside, run, wait_for, wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+                     ringside, run, supervisor, wait_for, wait_profilers_gone, worker, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 SECRET = "0123456789abcdef0123456789abcdef"
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith(("RINGSIDE_", "DD_", "OTEL_"))}
@@ -23,8 +23,7 @@ class Process(KernelTest):
         """The running target, and its profiler."""
         command = self.start([ringside(), *options, "-O", f"{new_folder(user)}/", fixture("sleeper"), "60000"], user, env=env)
         wait_for(lambda: os.readlink(f"/proc/{command.pid}/exe").endswith("sleeper"), "the target to run")
-        pid, = profilers()
-        return command, pid
+        return command, worker()
 
     @each_user
     def test_nice_and_affinity_are_the_profilers_and_not_the_targets(self, user):
@@ -184,9 +183,9 @@ class Secrets(KernelTest):
         command = self.start([ringside(), "-l", "debug", "--show-config", "--capture-config", folder / "captured.conf",
                               "-O", f"{folder}/", fixture("sleeper"), "60000"], env=env, cwd=folder)
         wait_for(lambda: os.readlink(f"/proc/{command.pid}/exe").endswith("sleeper"), "the target to run")
-        pid, = profilers()
-        with open(f"/proc/{pid}/cmdline") as words:
-            self.assertNotIn(SECRET, words.read())
+        for pid in (supervisor(), worker()):
+            with open(f"/proc/{pid}/cmdline") as words:
+                self.assertNotIn(SECRET, words.read())
         command.kill()
         wait_profilers_gone()
         self.assertIn("api-key", command.text("stderr"))

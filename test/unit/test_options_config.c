@@ -20,7 +20,8 @@ TEST(options_config__a_flat_toml_file_reads)
     assert_int_equal(options.stack_bytes, 65528);
     assert_int_equal(options.tags.count, 3);
     assert_string_equal(options.tags.at[2], "c:3");
-    assert_int_equal(options.notes.count, 2); /* fault_info, worker_period */
+    assert_int_equal(options.worker_period, 2);
+    assert_int_equal(options.notes.count, 1); /* fault_info */
 }
 
 TEST(options_config__quotes_keep_what_comments_are_made_of)

@@ -103,7 +103,7 @@ static const struct line flags[] = {
     {"--cpu-affinity|0xa4", SAME, NULL},
     {"--do_export|false", SAME, NULL},
     {"--debug_pprof_prefix|/tmp/profile_", DIFFERS, "the folder; names are Ringside's own"},
-    {"--worker_period|2", NOTHING, "memory is given back without starting anew"},
+    {"--worker_period|2", SAME, NULL},
     {"--fault_info|false", NOTHING, "the supervisor tells in any case"},
     {"--socket|/tmp/socket", NOTHING, "there is no library"},
     {"--pipefd|3", REFUSED, "for its own library only"},
@@ -155,7 +155,7 @@ static const struct line variables[] = {
     {"DD_PROFILING_REMOTE_SYMBOLIZATION=true", NOTHING, "later"},
     {"DD_PROFILING_DISABLE_SYMBOLIZATION=true", NOTHING, "later"},
     {"DD_PROFILING_REORDER_EVENTS=true", NOTHING, "always done"},
-    {"DD_PROFILING_WORKER_PERIOD=2", NOTHING, "memory is given back without starting anew"},
+    {"DD_PROFILING_WORKER_PERIOD=2", SAME, NULL},
     {"DD_PROFILING_SAMPLE_STACK_USER=65528", SAME, NULL},
     {"DD_PROFILING_CPU_AFFINITY=0xa4", SAME, NULL},
     {"DD_PROFILING_SWITCH_USER=nobody", SAME, NULL},
@@ -268,7 +268,8 @@ TEST(options_ddprof__its_config_files_read)
         0);
     assert_int_equal(options.upload_period_s, 3);
     assert_int_equal(options.events.count, 2);
-    assert_int_equal(options.notes.count, 2);
+    assert_int_equal(options.worker_period, 2);
+    assert_int_equal(options.notes.count, 1);
     assert_false(options.upload);
     assert_int_equal(parse_config("sample_stack_user=65528\nlog_level=\"notice\"\n"), 0);
     assert_int_equal(options.stack_bytes, 65528);

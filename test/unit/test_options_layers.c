@@ -274,6 +274,8 @@ static void check_all_fields(void)
     assert_int_equal(options.start_timeout_ms, 500);
     assert_int_equal(options.nice, 10);
     assert_true(options.cpu_affinity_set && CPU_ISSET(2, &options.cpu_affinity));
+    assert_int_equal(options.memory_limit_mb, 64);
+    assert_int_equal(options.worker_period, 240);
     assert_string_equal(options.switch_user, "nobody");
     assert_true(options.drop_caps);
     assert_true(options.show_config);
@@ -333,6 +335,8 @@ TEST(options_layers__every_option_reaches_its_field_from_every_layer)
         "log-mode",
         "show-samples",
         "cpu-affinity",
+        "memory-limit",
+        "worker-period",
         "switch-user",
         "drop-caps",
         NULL,

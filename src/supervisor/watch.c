@@ -1,0 +1,310 @@
+/*
+ * watch.c - see watch.h
+ *
+ * A worker that is lost (a crash, a kill, out of memory, silence) is followed by another that finds the rings
+ * as the kernel kept them, so what a short gap costs is little. Between losses in a row the pause doubles: a
+ * worker that lives less than ten times the pause before it would otherwise spend more time on starting than
+ * on work.
+ *
+ * Silence: the worker puts off the dead man's timer whenever it goes on, and stops it while it sleeps, so an
+ * idle run has no timer. When it goes off, the worker gets a moment more, for a whole group of processes may
+ * have been frozen, timer and all. A worker that was stopped by a signal is noticed at once.
+ */
+#include "watch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+#include "ringside/launch.h"
+
+#define SILENCE_NS      (10 * NSEC_PER_SEC)
+#define DOUBT_NS        (1 * NSEC_PER_SEC)
+#define STOPPED_NS      (100 * NSEC_PER_MSEC)
+#define PAUSE_FIRST_NS  (10 * NSEC_PER_MSEC)
+#define PAUSE_MAX_NS    (30 * NSEC_PER_SEC)
+#define WORTH_PAUSES    10 /* a worker that lives so many pauses was worth them */
+#define LOST_BEFORE_END 3  /* workers lost in a row when all that is left is to end */
+
+/* ---- descriptors ---- */
+
+static void take_signals(sigset_t *set)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGCHLD);
+    sigprocmask(SIG_SETMASK, set, NULL);
+}
+
+int watch_prepare(struct watch *w, int socket, struct err *e)
+{
+    sigset_t signals;
+
+    take_signals(&signals);
+    w->socket = socket;
+    w->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    w->order_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    w->dead_man_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    w->page = mmap(NULL, sizeof(*w->page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (w->signal_fd >= 0 && w->order_fd >= 0 && w->dead_man_fd >= 0 && w->page != MAP_FAILED)
+        return 0;
+    err_set(e, errno, "watch the profiler");
+    if (w->page == MAP_FAILED)
+        w->page = NULL;
+    return -1;
+}
+
+void watch_release(struct watch *w)
+{
+    close(w->signal_fd);
+    close(w->order_fd);
+    close(w->dead_man_fd);
+    if (w->page)
+        munmap(w->page, sizeof(*w->page));
+}
+
+static void set_dead_man(const struct watch *w, uint64_t ns)
+{
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(ns / NSEC_PER_SEC), .tv_nsec = (long)(ns % NSEC_PER_SEC)}};
+
+    timerfd_settime(w->dead_man_fd, 0, &when, NULL);
+}
+
+/* ---- in the worker ---- */
+
+void watch_alive(void *watch, bool asleep)
+{
+    struct watch *w = watch;
+
+    w->page->beats++;
+    set_dead_man(w, asleep ? 0 : SILENCE_NS);
+}
+
+uint32_t watch_take_orders(const struct watch *w)
+{
+    uint64_t times;
+
+    (void)!read(w->order_fd, &times, sizeof(times));
+    return __atomic_load_n(&w->page->orders, __ATOMIC_ACQUIRE);
+}
+
+/* The supervisor's end is a reason to write what there is. */
+static void live(struct watch *w, pid_t supervisor)
+{
+    prctl(PR_SET_NAME, "ringside-worker");
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != supervisor)
+        raise(SIGTERM);
+    if (w->socket >= 0)
+        close(w->socket);
+    close(w->signal_fd);
+    exit(w->work(w->ctx));
+}
+
+/* ---- starting and losing ---- */
+
+static void end(struct watch *w, enum work_end how)
+{
+    w->end = how;
+    w->ended = true;
+}
+
+static void lengthen_pause(struct watch *w)
+{
+    w->lost_in_row++;
+    w->pause_ns = MIN_OF(MAX_OF(2 * w->pause_ns, PAUSE_FIRST_NS), PAUSE_MAX_NS);
+}
+
+/* One after the other is lost, and there is nothing left to do but to end. */
+static bool is_hopeless(const struct watch *w)
+{
+    return w->lost_in_row > LOST_BEFORE_END && (w->page->orders || w->over(w->ctx));
+}
+
+static void start(struct watch *w)
+{
+    uint64_t now_ns = clock_mono_ns();
+    pid_t self = getpid(), pid;
+
+    if (w->started_ns)
+        w->page->history.gap_ns += now_ns - w->started_ns;
+    pid = fork();
+    if (pid == 0)
+        live(w, self);
+    w->started_ns = now_ns;
+    w->doubted = false;
+    if (pid > 0) {
+        w->worker = pid;
+        set_dead_man(w, SILENCE_NS);
+        return;
+    }
+    log_warn(supervisor, "cannot start the profiler: %s", strerror(errno));
+    lengthen_pause(w);
+    if (is_hopeless(w))
+        end(w, WORK_FAILED);
+}
+
+/* A worker that lived long made up for the pause before it. */
+static void lose(struct watch *w, int status, uint64_t lived_ns)
+{
+    bool last = w->page->written;
+
+    w->page->history.restarts++;
+    if (lived_ns < WORTH_PAUSES * MAX_OF(w->pause_ns, PAUSE_FIRST_NS)) {
+        lengthen_pause(w);
+    } else {
+        w->lost_in_row = 1;
+        w->pause_ns = w->pause_ns / 2 >= PAUSE_FIRST_NS ? w->pause_ns / 2 : 0;
+    }
+    last |= is_hopeless(w);
+    log_warn(supervisor, "the profiler was lost (%s %d) after %.1f s%s",
+             WIFSIGNALED(status) ? "signal" : "exit status",
+             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (double)lived_ns / 1e9,
+             last ? "" : " and starts anew");
+    if (last)
+        end(w, WORK_FAILED);
+}
+
+static void take_end(struct watch *w, int status, const struct rusage *used)
+{
+    uint64_t now_ns = clock_mono_ns(), lived_ns = now_ns - w->started_ns;
+
+    set_dead_man(w, 0);
+    w->worker = 0;
+    w->started_ns = now_ns;
+    w->page->history.former_cpu_ns += rusage_cpu_ns(used);
+    if (w->nothing_ran) {
+        end(w, WORK_DONE);
+    } else if (WIFEXITED(status) &&
+               (WEXITSTATUS(status) == WORK_DONE || WEXITSTATUS(status) == WORK_FAILED)) {
+        end(w, (enum work_end)WEXITSTATUS(status));
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == WORK_AGAIN) {
+        w->page->history.refreshes++;
+        w->pause_ns = 0;
+    } else {
+        lose(w, status, lived_ns);
+    }
+}
+
+/* ---- what wakes the supervisor ---- */
+
+static void doubt(struct watch *w, uint64_t for_ns)
+{
+    w->doubted = true;
+    w->doubt_beats = w->page->beats;
+    set_dead_man(w, for_ns);
+}
+
+static void order(struct watch *w, uint32_t what)
+{
+    uint64_t once = 1;
+
+    __atomic_or_fetch(&w->page->orders, what, __ATOMIC_RELEASE);
+    (void)!write(w->order_fd, &once, sizeof(once));
+    w->pause_ns = 0;
+}
+
+static void on_child(struct watch *w)
+{
+    struct rusage used;
+    int status;
+
+    while (w->worker && wait4(w->worker, &status, WNOHANG | WUNTRACED, &used) > 0) {
+        if (WIFSTOPPED(status))
+            doubt(w, STOPPED_NS);
+        else
+            take_end(w, status, &used);
+    }
+}
+
+static void on_signal(struct watch *w)
+{
+    struct signalfd_siginfo info;
+
+    while (read(w->signal_fd, &info, sizeof(info)) == sizeof(info))
+        if (info.ssi_signo != SIGCHLD)
+            order(w, w->page->orders ? ORDER_FINISH | ORDER_STOP_SENDING : ORDER_FINISH);
+    on_child(w);
+}
+
+static void on_word(struct watch *w)
+{
+    struct launch_message m;
+
+    if (launch_receive(w->socket, &m, 0, NULL) <= 0) {
+        w->socket = -1; /* the command runs in its place, or both are gone */
+    } else if (m.kind == LAUNCH_EXEC_FAILED) {
+        w->nothing_ran = true;
+        if (w->worker)
+            kill(w->worker, SIGKILL);
+        else
+            end(w, WORK_DONE);
+    } else if (m.kind == LAUNCH_FINISH) {
+        if (m.bytes == sizeof(w->page->charged_ns))
+            memcpy(&w->page->charged_ns, m.data, sizeof(w->page->charged_ns));
+        order(w, ORDER_FINISH);
+    } else if (m.kind == LAUNCH_STOP) {
+        order(w, ORDER_FINISH | ORDER_STOP_SENDING);
+    }
+}
+
+static void on_silence(struct watch *w)
+{
+    uint64_t times;
+
+    if (read(w->dead_man_fd, &times, sizeof(times)) != sizeof(times) || !w->worker)
+        return; /* put off just now */
+    if (!w->doubted || w->doubt_beats != w->page->beats) {
+        doubt(w, DOUBT_NS);
+        return;
+    }
+    log_warn(supervisor, "the profiler hangs");
+    kill(w->worker, SIGKILL);
+}
+
+/* Milliseconds until another worker is to start; -1: one is there. */
+static int until_start(const struct watch *w)
+{
+    uint64_t due_ns = w->started_ns + w->pause_ns, now_ns = clock_mono_ns();
+
+    if (w->worker)
+        return -1;
+    return due_ns > now_ns ? (int)((due_ns - now_ns) / NSEC_PER_MSEC) + 1 : 0;
+}
+
+enum work_end watch_run(struct watch *w)
+{
+    start(w);
+    while (!w->ended) {
+        struct pollfd ready[] = {{.fd = w->signal_fd, .events = POLLIN},
+                                 {.fd = w->socket, .events = POLLIN},
+                                 {.fd = w->dead_man_fd, .events = POLLIN}};
+
+        poll(ready, ARRAY_LEN(ready), until_start(w));
+        if (ready[0].revents)
+            on_signal(w);
+        if (ready[1].revents)
+            on_word(w);
+        if (ready[2].revents)
+            on_silence(w);
+        if (!w->ended && !w->worker && until_start(w) == 0)
+            start(w);
+    }
+    return w->end;
+}

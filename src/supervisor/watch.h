@@ -1,0 +1,77 @@
+/*
+ * watch.h - the supervisor proper: one worker at a time, and another when it is lost
+ *
+ * After watch_prepare() nothing here allocates, and nothing wakes the supervisor but a signal, a word from
+ * the wrapper, the worker's end, or its silence.
+ */
+#ifndef RINGSIDE_SUPERVISOR_WATCH_H
+#define RINGSIDE_SUPERVISOR_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ringside/perf.h"
+#include "ringside/worker.h"
+
+struct err;
+
+enum {
+    ORDER_FINISH = 1,       /* write the last profile and end */
+    ORDER_STOP_SENDING = 2, /* and wait for no server */
+};
+
+/* In memory that supervisor and workers share. What the worker writes, the supervisor only compares. */
+struct watch_page {
+    uint32_t orders;     /* set by the supervisor, for this worker and those that follow */
+    uint64_t charged_ns; /* CPU time of the whole tree, from the parent that waited for it; 0: not known */
+    struct worker_history history;
+    uint32_t beats;        /* by the worker: it goes on */
+    uint32_t written;      /* by the worker: the last profile is written, only sending is left */
+    struct perf_hand hand; /* the worker's alone */
+};
+
+/* Exit status of a worker. Any other is a worker lost. */
+enum work_end {
+    WORK_DONE = 0,
+    WORK_FAILED = 3, /* and said why */
+    WORK_AGAIN = 4
+};
+
+struct watch {
+    struct watch_page *page;
+    int socket;      /* to the wrapper; -1: it is gone */
+    int signal_fd;   /* SIGTERM, SIGINT, SIGCHLD */
+    int order_fd;    /* eventfd: the worker is to look at its orders */
+    int dead_man_fd; /* timerfd: put off by the worker as long as it lives */
+    /* The worker's life: called in the new process, returns its exit status. */
+    enum work_end (*work)(void *ctx);
+    /* Whether nothing is left to profile, so that no other worker is worth a try. */
+    bool (*over)(void *ctx);
+    void *ctx;
+
+    pid_t worker;         /* 0: none */
+    uint64_t started_ns;  /* the worker, or when the last one was lost */
+    uint64_t pause_ns;    /* before the next one starts */
+    uint32_t lost_in_row; /* without one that lived long */
+    bool doubted;         /* it was silent at doubt_beats */
+    uint32_t doubt_beats;
+    bool nothing_ran; /* the command could not be run */
+    enum work_end end;
+    bool ended;
+};
+
+/* Descriptors and the page; takes the signals that ask for an end. socket: borrowed. -1 with *e. */
+int watch_prepare(struct watch *w, int socket, struct err *e);
+/* work, over and ctx are set. Until a worker ended in order, or there is no point in another. */
+enum work_end watch_run(struct watch *w);
+void watch_release(struct watch *w);
+
+/* ---- in the worker ---- */
+
+/* Fits worker_config.alive; ctx: the watch. */
+void watch_alive(void *watch, bool asleep);
+/* Takes what woke order_fd. */
+uint32_t watch_take_orders(const struct watch *w);
+
+#endif

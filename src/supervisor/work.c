@@ -1,0 +1,284 @@
+/*
+ * work.c - a worker: reads the rings, writes and sends profiles
+ *
+ * A child of the supervisor (watch.c), which may lose it at any moment and start another: what must not be
+ * lost with it lies in memory and descriptors that the supervisor made.
+ */
+#include "profiler.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+#include "ringside/deliver.h"
+#include "ringside/options.h"
+#include "ringside/procfs.h"
+#include "ringside/sink.h"
+#include "ringside/stats.h"
+#include "ringside/target.h"
+#include "ringside/worker.h"
+
+#include "targets.h"
+
+/* The command starts now, and what loading libcurl takes (4 to 17 ms) it must not have to wait for. */
+#define START_PAUSE_MS     30
+/* What may wait where no disk takes it. */
+#define MEMORY_SPOOL_BYTES (16U << 20)
+
+struct life {
+    struct profiler *p;
+    int signal_fd;
+    struct feed *feed;
+    struct outputs *out;
+};
+
+/* Being told to stop is heard at a descriptor, and so is not lost before somebody listens: the signals are
+ * blocked since the supervisor took them. */
+static int take_signals(struct life *l, struct err *e)
+{
+    sigset_t stop;
+
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    sigprocmask(SIG_SETMASK, &stop, NULL);
+    l->signal_fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (l->p->watch.page->orders) /* a worker before this one has seen them */
+        eventfd_write(l->p->watch.order_fd, 1);
+    return l->signal_fd < 0 ? err_set(e, errno, "signalfd") : 0;
+}
+
+/* Takes the signal: another one says something else than this. */
+static bool was_signalled(const struct life *l)
+{
+    struct signalfd_siginfo info;
+
+    return read(l->signal_fd, &info, sizeof(info)) == sizeof(info);
+}
+
+/* Signals and orders, while the worker waits for records. */
+static enum feed_wait on_control(void *life, int fd)
+{
+    const struct life *l = life;
+    bool stop = fd == l->signal_fd ? was_signalled(l) : watch_take_orders(&l->p->watch) != 0;
+
+    return stop ? FEED_STOPPED : FEED_READY;
+}
+
+static int open_feed(struct life *l, struct err *e)
+{
+    struct profiler *p = l->p;
+    struct perf_control control = {
+        .fds = {l->signal_fd, p->watch.order_fd},
+        .ready = on_control,
+        .ctx = l,
+    };
+    struct perf_reader reader = {.control = &control, .hand = &p->watch.page->hand, .stats = p->stats};
+
+    l->feed = perf_feed_new(&p->hello.armed, p->fds, &reader, e);
+    return l->feed ? 0 : -1;
+}
+
+/* ---- where profiles go ---- */
+
+struct outputs {
+    struct deliver *deliver; /* NULL: nothing is sent */
+    struct target_identity who;
+    char host[256], container[80], entity[100];
+};
+
+static void identify(const struct profiler *p, const struct feed *feed, struct outputs *out)
+{
+    const struct options *o = p->options;
+    uint64_t inode;
+
+    if (gethostname(out->host, sizeof(out->host) - 1) < 0 || !out->host[0])
+        snprintf(out->host, sizeof(out->host), "unknown");
+    if (procfs_container_id(p->hello.pid, out->container, sizeof(out->container)))
+        snprintf(out->entity, sizeof(out->entity), "ci-%s", out->container);
+    else if ((inode = procfs_cgroup_inode(p->hello.pid)) != 0)
+        snprintf(out->entity, sizeof(out->entity), "in-%llu", (unsigned long long)inode);
+    out->who = (struct target_identity){
+        .service = p->service,
+        .environment = o->environment,
+        .service_version = o->service_version,
+        .tags = o->tags.at,
+        .tag_count = o->tags.count,
+        .runtime_id = o->runtime_id,
+        .host = out->host,
+        .container_id = out->container[0] ? out->container : NULL,
+        .entity_id = out->entity[0] ? out->entity : NULL,
+        .external_env = getenv("DD_EXTERNAL_ENV"),
+        .git_repository = o->git_metadata ? o->git_repository_url : NULL,
+        .git_commit = o->git_metadata ? o->git_commit_sha : NULL,
+        .profiler_version = p->run->version,
+        .pid = (uint32_t)p->hello.pid,
+        .kernel = feed->info.event[0].kernel,
+        .cpus = feed->info.cpus,
+    };
+}
+
+static int open_deliver(struct profiler *p, struct outputs *out, struct err *e)
+{
+    const struct options *o = p->options;
+    char agent[64];
+    struct deliver_config config = {
+        .target = p->run->targets->at,
+        .targets = p->run->targets->count,
+        .who = &out->who,
+        .spool_folder = p->spool,
+        .spool_bytes_max = (uint64_t)o->spool_mb << 20,
+        .spool_age_max_ns = o->spool_hours * 3600 * NSEC_PER_SEC,
+        .memory_bytes_max = MEMORY_SPOOL_BYTES,
+        .agent = agent,
+        .stats = p->stats,
+    };
+
+    snprintf(agent, sizeof(agent), "ringside/%s", p->run->version);
+    out->deliver = deliver_open(&config, e);
+    return out->deliver ? 0 : err_wrap(e, "no profiles are sent");
+}
+
+static bool is_first(const struct profiler *p)
+{
+    return p->watch.page->history.restarts + p->watch.page->history.refreshes == 0;
+}
+
+/* libcurl is loaded, folders are read: the rings are kept meanwhile. */
+static int open_outputs(struct life *l, struct err *e)
+{
+    struct profiler *p = l->p;
+    int result;
+
+    if (p->sink)
+        sink_continue(p->sink, (uint32_t)stats_get(p->stats, STATS_PROFILES_WRITTEN));
+    if (!p->run->targets->count)
+        return 0;
+    identify(p, l->feed, l->out);
+    feed_keep(l->feed, true);
+    if (is_first(p))
+        poll(NULL, 0, START_PAUSE_MS);
+    result = open_deliver(p, l->out, e);
+    feed_keep(l->feed, false);
+    if (result == 0 || !p->sink)
+        return result;
+    log_error(supervisor, "%s", e->text); /* profiles are still written, as was asked for, too */
+    return 0;
+}
+
+/* While the last profiles are sent: told to end by a signal, or through the parent by one to it. */
+static bool stop_sending(void *life, int fd)
+{
+    const struct life *l = life;
+
+    return fd == l->signal_fd ? was_signalled(l)
+                              : (watch_take_orders(&l->p->watch) & ORDER_STOP_SENDING) != 0;
+}
+
+/* Sends what it can; what is on disk can be left to the worker that comes next. */
+static void close_outputs(struct life *l, enum worker_end how)
+{
+    struct profiler *p = l->p;
+    struct deliver_stop stop = {.fd = {l->signal_fd, p->watch.order_fd}, .asked = stop_sending, .ctx = l};
+
+    if (!l->out->deliver)
+        return;
+    watch_alive(&p->watch, true);
+    if (p->watch.page->orders & ORDER_STOP_SENDING)
+        deliver_flush(l->out->deliver, 0, &stop);
+    else if (how != WORKER_AGAIN || !p->spool)
+        deliver_flush(l->out->deliver, p->options->flush_timeout_ms, &stop);
+    deliver_close(l->out->deliver);
+}
+
+/* ---- the run ---- */
+
+static void configure(struct life *l, struct worker_config *config)
+{
+    struct profiler *p = l->p;
+    const struct options *o = p->options;
+
+    *config = (struct worker_config){
+        .service = p->service,
+        .version = p->run->version,
+        .environment = o->environment,
+        .service_version = o->service_version,
+        .runtime_id = o->runtime_id,
+        .tags = o->tags.at,
+        .tag_count = o->tags.count,
+        .processes_max = (uint32_t)MAX_OF(o->maximum_pids, 0),
+        .show_samples = o->show_samples,
+        .period_s = p->sink && !sink_is_folder(p->sink) ? 0 : o->upload_period_s,
+        .root_pid = p->hello.pid,
+        .root_clock_ns = p->root_clock_ns,
+        .charged_ns = &p->watch.page->charged_ns,
+        .sink = p->sink,
+        .deliver = l->out->deliver,
+        .stats = p->stats,
+        .history = &p->watch.page->history,
+        .alive = watch_alive,
+        .alive_ctx = &p->watch,
+        .memory_bytes_max = (uint64_t)o->memory_limit_mb << 20,
+        .profiles_max = o->worker_period,
+    };
+}
+
+/* A parser that was led astray asks for more than any real file needs. */
+static void limit_memory(const struct options *o)
+{
+    uint64_t most = ((uint64_t)o->memory_limit_mb << 20) * 2 + (256U << 20);
+    struct rlimit limit = {.rlim_cur = most, .rlim_max = most};
+
+    if (o->memory_limit_mb && setrlimit(RLIMIT_DATA, &limit) < 0)
+        log_debug(supervisor, "limit memory: %s", strerror(errno));
+}
+
+static enum worker_end run(struct life *l)
+{
+    struct worker_config config;
+    enum worker_end how;
+
+    configure(l, &config);
+    how = worker_run(&config, l->feed);
+    if (how != WORKER_AGAIN) {
+        l->p->watch.page->written = true;
+        /* The target need not be slowed down by what nobody reads. */
+        perf_disable(&l->p->hello.armed, l->p->fds);
+        feed_close(l->feed);
+        l->feed = NULL;
+    } else {
+        feed_keep(l->feed, true);
+    }
+    return how;
+}
+
+enum work_end work(struct profiler *p)
+{
+    static const enum work_end end_of[] = {
+        [WORKER_DONE] = WORK_DONE, [WORKER_FAILED] = WORK_FAILED, [WORKER_AGAIN] = WORK_AGAIN};
+    struct outputs out = {0};
+    struct life l = {.p = p, .out = &out};
+    enum work_end end = WORK_FAILED;
+    struct err e = {0};
+
+    limit_memory(p->options);
+    if (take_signals(&l, &e) == 0 && open_feed(&l, &e) == 0 && open_outputs(&l, &e) == 0) {
+        enum worker_end how = run(&l);
+
+        close_outputs(&l, how);
+        end = end_of[how];
+    } else {
+        log_error(supervisor, "no profile: %s", e.text);
+    }
+    feed_close(l.feed);
+    close(l.signal_fd);
+    return end;
+}
