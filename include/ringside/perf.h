@@ -72,8 +72,8 @@ static inline size_t perf_armed_bytes(const struct perf_armed *a)
  */
 int perf_arm(const struct event_list *events, struct perf_armed *armed, int *fds, struct err *e);
 
-/* Turns an errno of perf_event_open or of mapping a ring into cause and remedy, with the values that matter.
- */
+/* Turns an errno of perf_event_open or of mapping a ring (ENOMEM) into cause and remedy, with the values that
+ * matter. Tries events to tell. */
 void perf_explain(int code, struct err *e);
 
 /* How the feed's owner joins its waiting: a descriptor that wakes it, and what to think of it then. */
@@ -130,8 +130,38 @@ struct perf_machine {
     /* A descriptor of a disabled event on the calling process, or -errno. */
     int (*open)(void *ctx, const struct perf_event_attr *attr);
     void *ctx;
+    /* perf_event_open(2), in no group, whatever the arguments; NULL where only events by name are asked about
+     */
+    int (*call)(void *ctx, const struct perf_event_attr *attr, pid_t pid, int cpu, unsigned long flags);
 };
 const struct perf_machine *perf_this_machine(void);
+
+/* ---- why the kernel says no (cause.c) ---- */
+
+enum perf_cause {
+    PERF_CAUSE_NONE,     /* a process may watch itself in user mode */
+    PERF_CAUSE_ABSENT,   /* the kernel was built without */
+    PERF_CAUSE_SANDBOX,  /* something that is not Linux answers */
+    PERF_CAUSE_FILTER,   /* a seccomp filter answers in the kernel's place */
+    PERF_CAUSE_PARANOID, /* a distribution's perf_event_paranoid above 2 */
+    PERF_CAUSE_MODULE,   /* a security module */
+    PERF_CAUSE_FILES,    /* no descriptor left */
+    PERF_CAUSE_UNKNOWN
+};
+
+/* What the kernel said to each question: an errno, 0 when it agreed. */
+struct perf_answers {
+    int flags; /* flags that do not exist */
+    int attr;  /* no attributes at all */
+    int own;   /* an event of this process in user mode */
+};
+
+struct place;
+/* Finds out by asking what only one of them would refuse. */
+enum perf_cause perf_find_cause(const struct perf_machine *m, const struct place *p,
+                                struct perf_answers *out);
+/* The cause, and the first remedy, as one line. code: what the event that was wanted got. */
+void perf_explain_cause(enum perf_cause cause, const struct place *p, int code, struct err *e);
 
 /* What a spec comes to here. config1 may be a pointer into the spec, which then must live until the event is
  * open. */

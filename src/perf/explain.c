@@ -4,81 +4,179 @@
 #include "ringside/perf.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "ringside/base.h"
+#include "ringside/place.h"
 
-static int seccomp_mode(void)
+static void number_text(long number, char *out, size_t max)
 {
-    char status[4096];
-    const char *line;
-
-    if (read_small_file(AT_FDCWD, "/proc/self/status", status, sizeof(status), NULL) < 0)
-        return 0;
-    line = strstr(status, "\nSeccomp:\t");
-    return line ? line[10] - '0' : 0;
+    if (number == PLACE_UNKNOWN)
+        snprintf(out, max, "unknown");
+    else
+        snprintf(out, max, "%ld", number);
 }
 
-static void explain_denied(int code, struct err *e)
+/* Adds what is to be done, as far as there is room. */
+static void add_remedy(const struct place *p, enum place_need need, struct err *e)
 {
-    long paranoid = read_number_file("/proc/sys/kernel/perf_event_paranoid", -2);
+    struct place_remedy remedy[PLACE_REMEDIES_MAX];
+    size_t n = place_remedies(p, need, remedy), length;
 
-    if (paranoid > 2)
-        err_set(e, 0,
-                "perf_event_open: %s: kernel.perf_event_paranoid is %ld; set it to 2 (sysctl "
-                "kernel.perf_event_paranoid=2) or grant CAP_PERFMON",
-                strerror(code), paranoid);
-    else if (seccomp_mode() == 2)
+    if (!e)
+        return;
+    for (size_t i = 0; i < n && i < 2; i++) {
+        length = strlen(e->text);
+        if (length + strlen(remedy[i].where) + strlen(remedy[i].text) + sizeof("; or : ") > sizeof(e->text))
+            return;
+        snprintf(e->text + length, sizeof(e->text) - length, "%s%s: %s", i ? "; or " : "; ", remedy[i].where,
+                 remedy[i].text);
+    }
+}
+
+static const char *default_profile(const struct place *p)
+{
+    switch (p->runtime) {
+    case PLACE_DOCKER:
+        return " (Docker's default profile does)";
+    case PLACE_PODMAN:
+        return " (Podman's default profile does)";
+    default:
+        return p->runtime == PLACE_HOST && !p->kubernetes ? ""
+                                                          : " (a container runtime's default profile does)";
+    }
+}
+
+static void explain_paranoid(const struct place *p, int code, struct err *e)
+{
+    if (p->paranoid == PLACE_UNKNOWN)
         err_set(
             e, 0,
-            "perf_event_open: %s: a seccomp filter denies it (a container runtime's default profile does); "
-            "allow perf_event_open in the profile or add CAP_PERFMON (docker run --cap-add PERFMON)",
+            "perf_event_open: %s: the kernel refuses ordinary users any event, as distributions' kernels do "
+            "where kernel.perf_event_paranoid is above 2 (its value cannot be read here)",
             strerror(code));
     else
         err_set(e, 0,
-                "perf_event_open: %s with kernel.perf_event_paranoid %ld: a security module or a missing "
-                "capability; "
-                "grant CAP_PERFMON",
-                strerror(code), paranoid);
+                "perf_event_open: %s: kernel.perf_event_paranoid is %ld, where this kernel refuses ordinary "
+                "users any event",
+                strerror(code), p->paranoid);
+    add_remedy(p, PLACE_NEED_EVENTS, e);
 }
 
-static void explain_memory_lock(struct err *e)
+static void explain_module(const struct place *p, int code, struct err *e)
+{
+    err_set(e, 0, "perf_event_open: %s: a security module denies it (%s%s%s%s)", strerror(code),
+            p->selinux == 1 ? "SELinux is enforcing"
+            : p->lsm[0]     ? p->lsm
+                            : "which one is not shown",
+            p->label[0] ? ", this process is " : "", p->label, p->selinux == 1 ? ", class perf_event" : "");
+    if (p->selinux == 1)
+        add_remedy(p, PLACE_NEED_LABEL, e);
+}
+
+/* Events in general are permitted, this one is not: it asks for more. */
+static void explain_more(const struct place *p, int code, struct err *e)
+{
+    char paranoid[32];
+
+    number_text(p->paranoid, paranoid, sizeof(paranoid));
+    err_set(e, 0,
+            "perf_event_open: %s: it takes more than kernel.perf_event_paranoid %s permits without CAP_%s%s",
+            strerror(code), paranoid,
+            p->kernel_version && p->kernel_version < PLACE_KERNEL(5, 8) ? "SYS_ADMIN" : "PERFMON",
+            p->user_namespace ? " (capabilities of this user namespace do not count)" : "");
+    add_remedy(p, PLACE_NEED_KERNEL, e);
+}
+
+static void explain_files(int code, struct err *e)
+{
+    err_set(e, 0, "perf_event_open: %s: one descriptor per CPU is needed; raise ulimit -n", strerror(code));
+}
+
+void perf_explain_cause(enum perf_cause cause, const struct place *p, int code, struct err *e)
+{
+    switch (cause) {
+    case PERF_CAUSE_NONE:
+        explain_more(p, code, e);
+        break;
+    case PERF_CAUSE_ABSENT:
+        err_set(e, 0, "perf_event_open: %s: this kernel is built without perf events", strerror(code));
+        break;
+    case PERF_CAUSE_SANDBOX:
+        err_set(e, 0, "perf_event_open: %s: %s has no perf events", strerror(code),
+                p->runtime == PLACE_HOST ? "what runs here in Linux's place" : place_name(p));
+        break;
+    case PERF_CAUSE_FILTER:
+        err_set(e, 0, "perf_event_open: %s: a seccomp filter denies it%s", strerror(code),
+                default_profile(p));
+        add_remedy(p, PLACE_NEED_CALL, e);
+        break;
+    case PERF_CAUSE_PARANOID:
+        explain_paranoid(p, code, e);
+        break;
+    case PERF_CAUSE_MODULE:
+        explain_module(p, code, e);
+        break;
+    case PERF_CAUSE_FILES:
+        explain_files(code, e);
+        break;
+    case PERF_CAUSE_UNKNOWN:
+        err_set(e, code, "perf_event_open");
+        break;
+    }
+    if (e)
+        e->code = code;
+}
+
+static void explain_memory_lock(const struct place *p, struct err *e)
 {
     struct rlimit limit = {0};
+    char per_cpu[32], own[32] = "unlimited";
 
     getrlimit(RLIMIT_MEMLOCK, &limit);
-    err_set(e, 0,
-            "cannot map a ring: the locked-memory limit is used up (kernel.perf_event_mlock_kb %ld per CPU "
-            "and user, "
-            "ulimit -l %llu KiB); raise either",
-            read_number_file("/proc/sys/kernel/perf_event_mlock_kb", -1),
-            (unsigned long long)limit.rlim_cur >> 10);
+    number_text(p->mlock_kb, per_cpu, sizeof(per_cpu));
+    if (limit.rlim_cur != RLIM_INFINITY)
+        snprintf(own, sizeof(own), "%llu", (unsigned long long)limit.rlim_cur >> 10);
+    err_set(
+        e, 0,
+        "cannot map a ring: the locked-memory limit is used up (kernel.perf_event_mlock_kb %s times %ld CPUs "
+        "for all processes of a user, ulimit -l %s KiB beyond that)",
+        per_cpu, sysconf(_SC_NPROCESSORS_ONLN), own);
+    add_remedy(p, PLACE_NEED_MEMORY, e);
+}
+
+static void explain_denied(const struct place *p, int code, struct err *e)
+{
+    struct perf_answers answers;
+    enum perf_cause cause = perf_find_cause(perf_this_machine(), p, &answers);
+
+    if (cause == PERF_CAUSE_NONE && code != EACCES && code != EPERM)
+        cause = PERF_CAUSE_UNKNOWN;
+    perf_explain_cause(cause, p, code, e);
 }
 
 void perf_explain(int code, struct err *e)
 {
+    struct place here;
+
     switch (code) {
     case EACCES:
     case EPERM:
-        explain_denied(code, e);
-        break;
     case ENOSYS:
-        err_set(e, 0,
-                seccomp_mode() == 2
-                    ? "perf_event_open: %s: a seccomp filter hides it (container runtime?); allow "
-                      "perf_event_open in its profile"
-                    : "perf_event_open: %s: this kernel is built without perf events",
-                strerror(code));
+    case ENODEV:
+        place_look("", &here);
+        explain_denied(&here, code, e);
         break;
     case EMFILE:
     case ENFILE:
-        err_set(e, 0, "perf_event_open: %s: one descriptor per CPU is needed; raise ulimit -n",
-                strerror(code));
+        explain_files(code, e);
         break;
     case ENOMEM:
-        explain_memory_lock(e);
+        place_look("", &here);
+        explain_memory_lock(&here, e);
         break;
     default:
         err_set(e, code, "perf_event_open");

@@ -18,12 +18,21 @@ static int open_on_self(void *ctx, const struct perf_event_attr *attr)
     return fd < 0 ? -errno : fd;
 }
 
+static int call_kernel(void *ctx, const struct perf_event_attr *attr, pid_t pid, int cpu, unsigned long flags)
+{
+    int fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, flags);
+
+    (void)ctx;
+    return fd < 0 ? -errno : fd;
+}
+
 const struct perf_machine *perf_this_machine(void)
 {
     static const struct perf_machine machine = {
         .tracefs = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"},
         .devices = "/sys/bus/event_source/devices",
         .open = open_on_self,
+        .call = call_kernel,
     };
 
     return &machine;
