@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct procfs_door;
 struct stats;
 
 enum image_kind {
@@ -58,6 +59,7 @@ struct image_limits {
     uint32_t images;     /* known at once; at most 1 << IMAGE_ID_BITS */
     uint32_t open_files; /* descriptors held for images not yet parsed */
     struct cfi_limits cfi;
+    const struct procfs_door *door; /* NULL: files are read by our own rights alone */
 };
 
 /* What a mapping record or /proc/PID/maps says about the file behind a mapping. */

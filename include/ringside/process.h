@@ -16,6 +16,7 @@
 struct feed_record;
 struct image;
 struct images;
+struct procfs_door;
 struct stats;
 
 struct mapping {
@@ -80,6 +81,7 @@ struct process_limits {
     uint32_t tasks;     /* over all processes */
     uint32_t mappings;  /* of one address space */
     bool live;          /* processes are those of this machine now: /proc knows what records missed */
+    const struct procfs_door *door; /* NULL: by our own rights alone */
 };
 
 struct processes;

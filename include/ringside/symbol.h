@@ -11,6 +11,8 @@
 #ifndef RINGSIDE_SYMBOL_H
 #define RINGSIDE_SYMBOL_H
 
+#include "ringside/procfs.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,7 +30,8 @@ struct symbols;
 /* Strings are borrowed until symbols_free(). */
 struct symbols_config {
     const char *debug_dirs; /* colon-separated; NULL: /usr/lib/debug */
-    const char *kallsyms;   /* NULL: /proc/kallsyms */
+    struct procfs_kallsyms_file kallsyms;
+    const struct procfs_door *door; /* NULL: debug files are read by our own rights alone */
     uint32_t table_bytes; /* cap on the names kept of all images together, 0: 16 MiB; beyond it addresses stay
                            * unnamed */
 };

@@ -14,6 +14,7 @@
 struct deliver;
 struct feed;
 struct ledger;
+struct procfs_door;
 struct sink;
 struct stats;
 
@@ -40,6 +41,9 @@ struct worker_config {
     const uint64_t
         *charged_ns;   /* CPU time wait4 reported for the whole tree; set by the end of the feed, else 0 */
     struct sink *sink; /* NULL: no local files */
+    const struct procfs_door
+        *door;               /* to files of the target we may not open ourselves; NULL: there is none */
+    int kallsyms_fd;         /* /proc/kallsyms, opened with the right to see addresses; 0: none */
     struct deliver *deliver; /* NULL: nothing is sent; the caller flushes it in the end */
     struct stats *stats;
     struct ledger *ledger;                /* NULL: what was counted dies with the worker */

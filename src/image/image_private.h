@@ -38,6 +38,7 @@ struct images {
 
 /* A file somebody mapped: what is known to tell it from others, and where it may be found. */
 struct wanted_file {
+    const struct procfs_door *door;
     const char *path;
     uint32_t pid;
     uint64_t start, end;

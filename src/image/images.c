@@ -235,6 +235,7 @@ static void hold_open(struct images *t, struct image *i, int fd)
 static void try_to_open(struct images *t, struct image *i, const struct image_ref *ref)
 {
     struct wanted_file w = {
+        .door = t->limits.door,
         .path = ref->path,
         .pid = ref->pid,
         .start = ref->start,
@@ -276,9 +277,10 @@ static void try_to_open(struct images *t, struct image *i, const struct image_re
  * While we hold a file its inode cannot be given to another. But its contents may be overwritten: where
  * nobody had it mapped just now, it is looked at once more.
  */
-static bool still_current(const struct image *i, const struct image_ref *ref)
+static bool still_current(const struct images *t, const struct image *i, const struct image_ref *ref)
 {
-    struct wanted_file w = {.path = ref->path,
+    struct wanted_file w = {.door = t->limits.door,
+                            .path = ref->path,
                             .pid = ref->pid,
                             .inode = ref->inode,
                             .dev = ref->dev,
@@ -316,7 +318,7 @@ static struct image *find_image(const struct images *t, const struct image_ref *
     }
     if (ref->inode) {
         i = find_key(t, key_of_inode(ref->dev, ref->inode));
-        return i && i->dev == ref->dev && i->inode == ref->inode && still_current(i, ref) ? i : NULL;
+        return i && i->dev == ref->dev && i->inode == ref->inode && still_current(t, i, ref) ? i : NULL;
     }
     i = find_key(t, key_of_path(ref->path));
     return i && same_path(i, ref->path) ? i : NULL;

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "image_private.h"
@@ -66,14 +65,20 @@ static bool add_span(void *ctx, const struct procfs_map *m)
 
 /* Pages past the end of the file cannot be read, nor can those of the PROT_NONE mappings old linkers leave
  * between segments: what comes before them is enough. */
-static int copy_span(int fd, uint32_t pid, const struct span *span)
+static int copy_span(const struct wanted_file *w, int fd, const struct span *span)
 {
     char bytes[CHUNK_BYTES];
 
     for (uint64_t done = 0; done < span->bytes;) {
-        struct iovec to = {.iov_base = bytes, .iov_len = MIN_OF(span->bytes - done, (uint64_t)CHUNK_BYTES)};
-        struct iovec from = {.iov_base = (void *)(uintptr_t)(span->start + done), .iov_len = to.iov_len};
-        ssize_t n = process_vm_readv((pid_t)pid, &to, 1, &from, 1, 0);
+        struct procfs_memory part = {
+            .pid = (pid_t)w->pid,
+            .start = span->start,
+            .end = span->start + span->bytes,
+            .at = span->start + done,
+            .bytes = bytes,
+            .size = MIN_OF(span->bytes - done, (uint64_t)CHUNK_BYTES),
+        };
+        ssize_t n = procfs_read_memory(w->door, &part);
 
         if (n <= 0)
             return errno == EFAULT ? 0 : -1;
@@ -89,17 +94,17 @@ int memory_file_open(const struct wanted_file *w, struct stat *st, struct err *e
     struct spans s = {.wanted = w};
     CLOSE_FD int fd = -1;
 
-    if (procfs_maps((pid_t)w->pid, find_file, &s, e) < 0)
+    if (procfs_maps(w->door, (pid_t)w->pid, find_file, &s, e) < 0)
         return -1;
     if (!s.inode)
         return err_set(e, 0, "%s: not mapped any more", w->path);
-    if (procfs_maps((pid_t)w->pid, add_span, &s, e) < 0)
+    if (procfs_maps(w->door, (pid_t)w->pid, add_span, &s, e) < 0)
         return -1;
     fd = memfd_create("ringside-image", MFD_CLOEXEC);
     if (fd < 0)
         return err_set(e, errno, "copy %s from memory", w->path);
     for (uint32_t i = 0; i < s.count; i++)
-        if (copy_span(fd, w->pid, &s.span[i]) < 0)
+        if (copy_span(w, fd, &s.span[i]) < 0)
             return err_set(e, errno, "copy %s from memory", w->path);
     if (fstat(fd, st) < 0)
         return err_set(e, errno, "copy %s from memory", w->path);

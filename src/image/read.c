@@ -39,9 +39,10 @@ static int read_vdso(struct image *i, struct err *e)
     return elf_from_memory(&i->elf, start, bytes, e);
 }
 
-static struct wanted_file wanted_again(const struct image *i)
+static struct wanted_file wanted_again(const struct images *t, const struct image *i)
 {
     return (struct wanted_file){
+        .door = t->limits.door,
         .path = i->path,
         .pid = i->pid,
         .build_id = i->build_id,
@@ -51,9 +52,9 @@ static struct wanted_file wanted_again(const struct image *i)
 }
 
 /* It was closed at the limit of open files: the same file again. */
-static int reopen(const struct image *i, struct err *e)
+static int reopen(const struct images *t, const struct image *i, struct err *e)
 {
-    struct wanted_file w = wanted_again(i);
+    struct wanted_file w = wanted_again(t, i);
     struct stat st;
 
     if (!w.build_id_bytes) {
@@ -75,7 +76,7 @@ static bool has_build_id(const struct image *i, const struct elf_file *f)
  * between. */
 static int read_elsewhere(struct images *t, struct image *i, struct err *e)
 {
-    struct wanted_file w = wanted_again(i);
+    struct wanted_file w = wanted_again(t, i);
     struct err ignored;
     struct stat st;
     CLOSE_FD int fd = wanted_open(&w, &st, &ignored);
@@ -93,7 +94,7 @@ static int read_file(struct images *t, struct image *i, struct err *e)
     CLOSE_FD int fd = take_fd(&i->fd);
 
     if (fd < 0) {
-        fd = reopen(i, e);
+        fd = reopen(t, i, e);
         if (fd < 0)
             return -1;
     }

@@ -51,7 +51,7 @@ static bool backfill(struct processes *t, struct process *p)
     struct backfill b = {.table = t, .process = p};
     struct err e = {0};
 
-    if (procfs_maps((pid_t)p->pid, backfill_map, &b, &e) < 0)
+    if (procfs_maps(t->limits.door, (pid_t)p->pid, backfill_map, &b, &e) < 0)
         return e.code != ENOENT && e.code != ESRCH;
     return b.lines > 0;
 }

@@ -4,23 +4,16 @@
 #include "lines.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
 
-struct lines *lines_open(const char *path, struct err *e)
+struct lines *lines_of(int fd)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct lines *l;
+    struct lines *l = base_alloc(sizeof(*l));
 
-    if (fd < 0) {
-        err_set(e, errno, "open %s", path);
-        return NULL;
-    }
-    l = base_alloc(sizeof(*l));
     l->fd = fd;
     l->at = l->end = 0;
     l->skipping = l->ended = false;

@@ -21,8 +21,8 @@ struct lines {
     char bytes[LINES_BUFFER];
 };
 
-/* NULL with *e when the file cannot be opened. */
-struct lines *lines_open(const char *path, struct err *e);
+/* Takes over fd. */
+struct lines *lines_of(int fd);
 void lines_close(struct lines *l);
 
 /*

@@ -4,8 +4,10 @@
 #include "ringside/procfs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lines.h"
 #include "ringside/base.h"
@@ -42,24 +44,25 @@ bool procfs_parse_map(char *line, struct procfs_map *out)
     return true;
 }
 
-int procfs_maps(pid_t pid, bool (*each)(void *ctx, const struct procfs_map *m), void *ctx, struct err *e)
+int procfs_maps(const struct procfs_door *door, pid_t pid,
+                bool (*each)(void *ctx, const struct procfs_map *m), void *ctx, struct err *e)
 {
-    char path[64];
+    struct procfs_wish wish = {.kind = PROCFS_MAPS, .pid = pid};
+    int fd = procfs_open(door, &wish, e);
     bool failed = false;
     struct procfs_map map;
     struct lines *l;
     char *line;
     int result = 0;
 
-    snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-    l = lines_open(path, e);
-    if (!l)
+    if (fd < 0)
         return -1;
+    l = lines_of(fd);
     while ((line = lines_next(l, &failed)) != NULL)
         if (procfs_parse_map(line, &map) && !each(ctx, &map))
             break;
     if (failed)
-        result = err_set(e, errno, "read %s", path);
+        result = err_set(e, errno, "read /proc/%d/maps", (int)pid);
     lines_close(l);
     return result;
 }
@@ -140,20 +143,28 @@ static void pass_symbols(struct ksym_pass *p, struct lines *l, bool *failed)
     }
 }
 
+/* A duplicate shares the place in the file: nobody else reads it meanwhile. */
+static int open_kallsyms(int fd, const char *path)
+{
+    if (!fd)
+        return open(path, O_RDONLY | O_CLOEXEC);
+    return lseek(fd, 0, SEEK_SET) < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
 /* The kernel hands out a page at most per read, whatever is asked for (fs/seq_file.c). */
-int procfs_kallsyms(const char *path, bool (*each)(void *ctx, const struct procfs_ksym *s, uint64_t *skip_to),
-                    void *ctx, struct err *e)
+int procfs_kallsyms(const struct procfs_kallsyms_file *from,
+                    bool (*each)(void *ctx, const struct procfs_ksym *s, uint64_t *skip_to), void *ctx,
+                    struct err *e)
 {
     struct ksym_pass p = {.each = each, .ctx = ctx};
+    const char *path = from->path ? from->path : "/proc/kallsyms";
+    int fd = open_kallsyms(from->fd, path), result = 0;
     bool failed = false;
     struct lines *l;
-    int result = 0;
 
-    if (!path)
-        path = "/proc/kallsyms";
-    l = lines_open(path, e);
-    if (!l)
-        return -1;
+    if (fd < 0)
+        return err_set(e, errno, "open %s", path);
+    l = lines_of(fd);
     pass_symbols(&p, l, &failed);
     if (failed)
         result = err_set(e, errno, "read %s", path);

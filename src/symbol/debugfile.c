@@ -4,7 +4,6 @@
 #include "debugfile.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "ringside/base.h"
 #include "ringside/elfio.h"
+#include "ringside/procfs.h"
 #include "table.h"
 
 #define CRC_STEP (1U << 20)
@@ -20,6 +20,7 @@
 struct search {
     const struct elf_file *stripped;
     const char *dirs;
+    const struct procfs_door *door;
     const char *folder; /* of the binary; "" when its path has none */
     int folder_bytes;
     const char *link; /* NULL: the binary has no debug link */
@@ -53,7 +54,8 @@ static bool belongs(const struct search *s, bool by_link)
 static bool try_path(const struct search *s, const char *path, bool by_link)
 {
     /* Whatever has that name: a pipe must not hold us up. elf_open() refuses what is not a regular file. */
-    CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct procfs_wish wish = {.kind = PROCFS_HERE, .path = path};
+    CLOSE_FD int fd = procfs_open(s->door, &wish, NULL);
 
     if (fd < 0 || elf_open(s->out, fd, NULL) < 0)
         return false;
@@ -101,9 +103,10 @@ static bool try_dirs(const struct search *s, bool by_link)
     return false;
 }
 
-bool debugfile_open(const struct elf_file *stripped, const char *path, const char *dirs, struct elf_file *out)
+bool debugfile_open(const struct elf_file *stripped, const char *path, const struct debugfile_places *in,
+                    struct elf_file *out)
 {
-    struct search s = {.stripped = stripped, .dirs = dirs, .folder = path, .out = out};
+    struct search s = {.stripped = stripped, .dirs = in->dirs, .door = in->door, .folder = path, .out = out};
     const char *slash = strrchr(path, '/');
 
     s.folder_bytes = slash ? (int)(slash - path) : 0;

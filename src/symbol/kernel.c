@@ -104,24 +104,25 @@ static bool keep_line(void *ctx, const struct procfs_ksym *s, uint64_t *skip_to)
     return keeps || go_on;
 }
 
-static void read_lines(struct kernel_names *names, const char *path, size_t table_max)
+static void read_lines(struct kernel_names *names, const struct procfs_kallsyms_file *file, size_t table_max)
 {
     struct kernel *k = names->kernel;
     bool keep = k->passed && !k->table.complete;
 
     k->passed = true;
     if (!keep) {
-        procfs_kallsyms(path, offer_line, names, NULL);
+        procfs_kallsyms(file, offer_line, names, NULL);
         return;
     }
     ktable_init(&k->table, table_max);
-    if (procfs_kallsyms(path, keep_line, names, NULL) < 0)
+    if (procfs_kallsyms(file, keep_line, names, NULL) < 0)
         k->table.failed = true;
     ktable_finish(&k->table);
     log_debug(symbol, "kernel symbols kept: %zu bytes", k->table.bytes.len);
 }
 
-struct kernel_names *kernel_resolve(struct kernel *k, const char *path, size_t table_max, struct batch *b)
+struct kernel_names *kernel_resolve(struct kernel *k, const struct procfs_kallsyms_file *file,
+                                    size_t table_max, struct batch *b)
 {
     struct kernel_names *names = base_calloc(1, sizeof(*names) + (size_t)b->n * NAME_BYTES);
 
@@ -130,7 +131,7 @@ struct kernel_names *kernel_resolve(struct kernel *k, const char *path, size_t t
     if (b->n && ktable_covers(&k->table, b->addr[0], b->addr[b->n - 1]))
         ktable_each(&k->table, offer_line, names);
     else
-        read_lines(names, path, table_max);
+        read_lines(names, file, table_max);
     batch_settle(b);
     for (uint32_t i = 0; i < b->n; i++)
         show_module(names->text[i]);

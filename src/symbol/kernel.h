@@ -10,6 +10,7 @@
 #include "ktable.h"
 
 struct batch;
+struct procfs_kallsyms_file;
 
 /* What is kept from one pass to the next; all zero at first. */
 struct kernel {
@@ -23,10 +24,11 @@ struct kernel_names;
 
 /*
  * Names an empty batch and settles it, from the table when that covers it, else by a pass over a kallsyms
- * file (NULL: the system's), which may leave a table of at most table_max bytes. The names live in what is
+ * file, which may leave a table of at most table_max bytes. The names live in what is
  * returned, to be freed with free().
  */
-struct kernel_names *kernel_resolve(struct kernel *k, const char *path, size_t table_max, struct batch *b);
+struct kernel_names *kernel_resolve(struct kernel *k, const struct procfs_kallsyms_file *file,
+                                    size_t table_max, struct batch *b);
 void kernel_release(struct kernel *k);
 
 #endif

@@ -193,9 +193,12 @@ static void store_all(struct image_names *n, const struct batch *b, struct name_
 static uint64_t offer_debug_file(struct image_names *n, const struct elf_file *elf, struct elf_file *debug,
                                  struct batch *b)
 {
+    const struct symbols_config *config = &n->owner->config;
+    struct debugfile_places places = {.dirs = config->debug_dirs, .door = config->door};
+
     if (n->no_debug || n->image->kind != IMAGE_FILE)
         return 0;
-    if (!debugfile_open(elf, n->image->path, n->owner->config.debug_dirs, debug)) {
+    if (!debugfile_open(elf, n->image->path, &places, debug)) {
         n->no_debug = true;
         return 0;
     }
@@ -234,7 +237,7 @@ static void resolve_kernel(struct image_names *n, struct batch *b)
     size_t kept = n->kernel.table.bytes.cap;
     struct kernel_names *texts;
 
-    texts = kernel_resolve(&n->kernel, n->owner->config.kallsyms, (budget->max - budget->used) / 2, b);
+    texts = kernel_resolve(&n->kernel, &n->owner->config.kallsyms, (budget->max - budget->used) / 2, b);
     n->have = n->kernel.have;
     names_charge(&n->names, n->kernel.table.bytes.cap - kept);
     store_all(n, b, NULL, 0);

@@ -33,16 +33,20 @@ static const struct symbols_config symbols_config = {.table_bytes = 16 << 20};
 static void worker_init(struct worker *w, const struct worker_config *config, struct feed *feed)
 {
     struct process_limits limits = process_limits;
+    struct image_limits files = image_limits;
+    struct symbols_config names = symbols_config;
 
     *w = (struct worker){
         .config = config, .feed = feed, .stats = config->stats, .root_pid = (uint32_t)config->root_pid};
     elf_guard_install();
-    w->images = images_new(&image_limits, w->stats);
+    limits.door = files.door = names.door = config->door;
+    names.kallsyms.fd = config->kallsyms_fd;
+    w->images = images_new(&files, w->stats);
     if (config->processes_max)
         limits.processes = MIN_OF(limits.processes, config->processes_max);
     limits.live = config->root_pid != 0; /* a recording's processes are not those of this machine */
     w->processes = processes_new(&limits, w->images, w->stats);
-    w->symbols = symbols_new(&symbols_config, w->images, w->stats);
+    w->symbols = symbols_new(&names, w->images, w->stats);
     w->stacks = stacks_new(&stacks_limits);
     finder_init(&w->finder, w->images, w->stats);
     w->trails = base_calloc(WORKER_TRAILS, sizeof(*w->trails));

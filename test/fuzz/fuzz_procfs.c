@@ -51,7 +51,7 @@ static void parse_symbols(const uint8_t *data, size_t n)
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     if (write(fd, data, n) == (ssize_t)n)
-        procfs_kallsyms(path, see_symbol, NULL, NULL);
+        procfs_kallsyms(&(struct procfs_kallsyms_file){.path = path}, see_symbol, NULL, NULL);
     close(fd);
 }
 

@@ -105,7 +105,7 @@ static void resolve_kernel(const char *path, uint64_t addr, bool compare)
 
     for (int i = 0; i < 3; i++) {
         batch_init(&b[i], &addr, 1);
-        names[i] = kernel_resolve(&k, path, 1 << 20, &b[i]);
+        names[i] = kernel_resolve(&k, &(struct procfs_kallsyms_file){.path = path}, 1 << 20, &b[i]);
     }
     by_lines = b[0].slot[0].name;
     by_table = b[2].slot[0].name;

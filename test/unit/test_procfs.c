@@ -117,10 +117,10 @@ TEST(procfs__maps_of_the_test_itself_show_its_code)
     struct err e = {0};
     int calls = 0;
 
-    assert_int_equal(procfs_maps(getpid(), see_map, &o, &e), 0);
+    assert_int_equal(procfs_maps(NULL, getpid(), see_map, &o, &e), 0);
     assert_true(o.found);
     assert_true(o.executable >= 2 && o.executable < o.lines);
-    assert_int_equal(procfs_maps(getpid(), stop_at_once, &calls, &e), 0);
+    assert_int_equal(procfs_maps(NULL, getpid(), stop_at_once, &calls, &e), 0);
     assert_int_equal(calls, 1);
 }
 
@@ -129,7 +129,7 @@ TEST(procfs__maps_of_no_process_is_an_error_that_names_the_file)
     struct own_code o = {0};
     struct err e = {0};
 
-    assert_int_equal(procfs_maps(999999999, see_map, &o, &e), -1);
+    assert_int_equal(procfs_maps(NULL, 999999999, see_map, &o, &e), -1);
     assert_non_null(strstr(e.text, "/proc/999999999/maps"));
     assert_int_equal(o.lines, 0);
 }
@@ -226,7 +226,7 @@ static void read_symbols(const char *text, size_t n, struct seen_symbols *s)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, n), n);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    assert_int_equal(procfs_kallsyms(path, see_symbol, s, &e), 0);
+    assert_int_equal(procfs_kallsyms(&(struct procfs_kallsyms_file){.path = path}, see_symbol, s, &e), 0);
 }
 
 static void assert_addresses(const struct seen_symbols *s, const uint64_t *want, uint32_t n)
@@ -328,6 +328,7 @@ TEST(procfs__kernel_symbols_of_no_file_is_an_error)
     struct seen_symbols s = {0};
     struct err e = {0};
 
-    assert_int_equal(procfs_kallsyms("/nowhere/kallsyms", see_symbol, &s, &e), -1);
+    assert_int_equal(
+        procfs_kallsyms(&(struct procfs_kallsyms_file){.path = "/nowhere/kallsyms"}, see_symbol, &s, &e), -1);
     assert_non_null(strstr(e.text, "/nowhere/kallsyms"));
 }

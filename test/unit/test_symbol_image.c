@@ -365,7 +365,7 @@ static void write_temporary(char *path, const char *text)
 static void kernel_names(const char *kallsyms, const uint64_t *addrs, const char *const *want, uint32_t n)
 {
     char path[] = "/tmp/ringside-test-kallsyms-XXXXXX";
-    struct symbols_config config = {.kallsyms = path};
+    struct symbols_config config = {.kallsyms.path = path};
     struct symbol_ref names[8];
     struct bench b;
 
@@ -419,7 +419,7 @@ static void kernel_names_one_by_one(const char *kallsyms, const uint64_t *addrs,
                                     uint32_t n, uint32_t gone)
 {
     char path[] = "/tmp/ringside-test-kallsyms-XXXXXX";
-    struct symbols_config config = {.kallsyms = path};
+    struct symbols_config config = {.kallsyms.path = path};
     struct symbol_ref name;
     struct bench b;
 
