@@ -13,7 +13,7 @@ set -euo pipefail
 # PACKAGE, or COMMAND=PACKAGE: that package is only wanted when the command is not there already, from wherever.
 build_list=(
     gcc=gcc ld=binutils cmake=cmake ninja=ninja-build pkg-config=pkg-config protoc-c=protobuf-c-compiler
-    libc6-dev libcap-dev libcurl4-openssl-dev libdw-dev libelf-dev liblzma-dev libbz2-dev libiberty-dev libinih-dev libisal-dev libjemalloc-dev libprotobuf-c-dev zlib1g-dev
+    libc6-dev libcap-dev libcurl4-openssl-dev libdw-dev libelf-dev liblzma-dev libbz2-dev libiberty-dev libinih-dev libisal-dev libjemalloc-dev libprotobuf-c-dev libseccomp-dev zlib1g-dev
     libcmocka-dev # the unit tests are part of the default build
     xz=xz-utils python3=python3 # what tools/demo.sh profiles, and reads profiles with
 )

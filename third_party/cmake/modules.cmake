@@ -7,6 +7,7 @@ set(RINGSIDE_EXTERNAL_cfi PkgConfig::LIBDW)
 set(RINGSIDE_EXTERNAL_image PkgConfig::LIBDW)
 set(RINGSIDE_EXTERNAL_symbol PkgConfig::LIBDW iberty ZLIB::ZLIB)
 set(RINGSIDE_EXTERNAL_privilege PkgConfig::LIBCAP)
+set(RINGSIDE_EXTERNAL_sandbox PkgConfig::LIBCAP)
 set(RINGSIDE_EXTERNAL_http ${CMAKE_DL_LIBS})
 set(RINGSIDE_EXTERNAL_pprof PkgConfig::PROTOBUFC PkgConfig::ISAL)
 

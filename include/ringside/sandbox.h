@@ -1,0 +1,35 @@
+/*
+ * sandbox.h - the worker gives up what it does not need before it reads anything the target made
+ *
+ * A worker parses files, records and answers that others control. So it has no capability in any set, can
+ * gain none (no_new_privs), and may make only the system calls of a list (seccomp). All of that is
+ * protection of ourselves: where the kernel refuses a part, the worker goes on with the rest.
+ */
+#ifndef RINGSIDE_SANDBOX_H
+#define RINGSIDE_SANDBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+#define SANDBOX_PATHS_MAX 8
+
+struct sandbox_needs {
+    /* Servers: sockets, and libraries that are loaded when a name is first looked up. */
+    bool network;
+    /* Folders to write to. Where one is closed to the user without capabilities, CAP_DAC_OVERRIDE stays. */
+    const char *folder[SANDBOX_PATHS_MAX];
+    uint32_t folders;
+};
+
+/* Whether there is any capability to give up, and so a process with more rights than the worker will have. */
+bool sandbox_takes(void);
+
+/*
+ * Of the calling process, which has no other thread yet: what it opened before stays open. -1 with *e: the
+ * first part that failed; all others were done.
+ */
+int sandbox_enter(const struct sandbox_needs *needs, struct err *e);
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * filter.h - the system calls of a worker
+ */
+#ifndef RINGSIDE_SANDBOX_FILTER_H
+#define RINGSIDE_SANDBOX_FILTER_H
+
+#include <stdbool.h>
+
+struct err;
+
+/* Stands in the filter for the process's own id, and is none (threads.h: PID_MAX_LIMIT is 1 << 22). */
+#define FILTER_OWN_PID 0x7f4e5d3cU
+
+/* Of all threads of the process, those to come included, with no way back; sets no_new_privs. */
+int filter_install(bool network, struct err *e);
+
+#endif
