@@ -84,21 +84,17 @@ struct perf_control {
 };
 
 /*
- * Maps the rings (halving them on the locked-memory limit, then *armed says so) and lets all events of a CPU
- * share one. While they are held the kernel keeps what is in them, and how far it was read, for whoever maps
- * them next. NULL with *e when not even the smallest ring can be mapped.
+ * Which record a reader is working on, and those that readers died of: in memory that outlives it, zeroed at
+ * first. What two died of is left out by those that follow, a growing number of times, and counted.
  */
-struct perf_rings;
-struct perf_rings *perf_rings_hold(struct perf_armed *armed, const int *fds, struct err *e);
-void perf_rings_release(struct perf_rings *rings);
-
-/*
- * Which record a reader is about to work on: in memory that outlives it, zeroed at first. The record that two
- * readers died of is left out by the third, and counted.
- */
+#define PERF_SUSPECTS 8
 struct perf_hand {
-    uint32_t ring, suspect_ring; /* plus one; 0: none */
-    uint64_t at, suspect_at;     /* its place, as the ring's tail */
+    uint64_t key; /* of the record: where in which process, or which mapping; 0: none */
+    bool faulted; /* the reader before was lost by a fault of its own: set by who watches over it */
+    struct perf_suspect {
+        uint64_t key;
+        uint32_t deaths, left_out;
+    } suspect[PERF_SUSPECTS];
 };
 
 struct perf_reader {
@@ -108,8 +104,9 @@ struct perf_reader {
 };
 
 /*
- * Maps the rings of descriptors it then owns, smaller ones than *armed says where they are not held and do
- * not fit. NULL with *e when not even the smallest ring can be mapped.
+ * Maps the rings (halving them on the locked-memory limit) of descriptors it then owns. One process at a
+ * time: Linux 6.18 counts a ring that is mapped twice as locked twice, and takes it back once. NULL with *e
+ * when not even the smallest ring can be mapped.
  */
 struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const struct perf_reader *reader,
                            struct err *e);

@@ -16,7 +16,7 @@
     X(RECORDS_LOST, "records_lost")       /* ring overflow: PERF_RECORD_LOST, any record */                  \
     X(RECORDS_TORN, "records_torn")       /* lengths that contradict each other */                           \
     X(RECORDS_LATE, "records_late")       /* older than what was already processed */                        \
-    X(RECORDS_SKIPPED, "records_skipped") /* two workers died of them */                                     \
+    X(RECORDS_SKIPPED, "records_skipped") /* readers died of their like */                                   \
     X(THROTTLED, "throttled")                                                                                \
     X(WAKEUPS, "wakeups")                                                                                    \
     X(FRAMES, "frames")                                                                                      \

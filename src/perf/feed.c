@@ -21,6 +21,7 @@
 #include "ringside/stats.h"
 
 #include "arm.h"
+#include "hand.h"
 #include "ids.h"
 #include "keeper.h"
 #include "ring.h"
@@ -206,50 +207,13 @@ static struct perf_feed *self(struct feed *feed)
     return (struct perf_feed *)feed;
 }
 
-/* From here to release_current() a reader that dies may have died of this record. */
-static void take_in_hand(struct perf_feed *f, struct ring *r)
-{
-    f->current = r;
-    if (!f->hand || r->saved) /* what was saved dies with us, too */
-        return;
-    f->hand->at = r->tail;
-    __atomic_store_n(&f->hand->ring, (uint32_t)(r - f->ring) + 1, __ATOMIC_RELEASE);
-}
-
 static void release_current(struct perf_feed *f)
 {
     if (!f->current)
         return;
     ring_consume(f->current, f->current_bytes);
-    if (f->hand)
-        __atomic_store_n(&f->hand->ring, 0, __ATOMIC_RELEASE);
     f->current = NULL;
     heap_refresh_top(f);
-}
-
-/* A record that the reader before us died of, and one before that: out with it. */
-static void leave_out_deadly(struct perf_feed *f)
-{
-    struct perf_hand *hand = f->hand;
-    uint32_t at = hand->ring - 1;
-    bool again = hand->ring == hand->suspect_ring && hand->at == hand->suspect_at;
-    struct ring *r;
-    const void *bytes;
-    bool torn;
-
-    if (!hand->ring)
-        return;
-    hand->suspect_ring = hand->ring;
-    hand->suspect_at = hand->at;
-    hand->ring = 0;
-    if (!again || at >= f->rings)
-        return;
-    r = &f->ring[at];
-    if (!ring_look(r) || r->tail != hand->suspect_at)
-        return;
-    ring_consume(r, ring_peek(r, f->scratch, &bytes, &torn));
-    stats_add(f->stats, STATS_RECORDS_SKIPPED, 1);
-    log_warn(perf, "a record is left out: the profiler died of it twice");
 }
 
 /* False for a record of no use; *torn tells whether it made sense. */
@@ -273,6 +237,18 @@ static bool decode(struct perf_feed *f, const void *bytes, size_t n, struct feed
     return true;
 }
 
+/* Hands the record out, unless somebody died of its like. */
+static bool hand_out(struct perf_feed *f, struct feed_record *out)
+{
+    out->cpu = (uint32_t)(f->current - f->ring) % f->rings;
+    stats_add(f->stats, STATS_RECORDS_LATE, out->time_ns < f->last_ns);
+    f->last_ns = MAX_OF(f->last_ns, out->time_ns);
+    if (!f->hand || hand_take(f->hand, out))
+        return true;
+    stats_add(f->stats, STATS_RECORDS_SKIPPED, 1);
+    return false;
+}
+
 static bool feed_op_next(struct feed *feed, struct feed_record *out)
 {
     struct perf_feed *f = self(feed);
@@ -289,18 +265,17 @@ static bool feed_op_next(struct feed *feed, struct feed_record *out)
             heap_refresh_top(f);
             continue;
         }
-        take_in_hand(f, r);
+        f->current = r;
         ring_prefetch_next(r, f->current_bytes);
         stats_add(f->stats, STATS_RECORDS, 1);
-        if (decode(f, bytes, f->current_bytes, out, &torn)) {
-            out->cpu = (uint32_t)(r - f->ring) % f->rings;
-            stats_add(f->stats, STATS_RECORDS_LATE, out->time_ns < f->last_ns);
-            f->last_ns = MAX_OF(f->last_ns, out->time_ns);
+        if (!decode(f, bytes, f->current_bytes, out, &torn))
+            stats_add(f->stats, STATS_RECORDS_TORN, torn);
+        else if (hand_out(f, out))
             return true;
-        }
-        stats_add(f->stats, STATS_RECORDS_TORN, torn);
         release_current(f);
     }
+    if (f->hand)
+        hand_put_down(f->hand);
     return false;
 }
 
@@ -540,12 +515,11 @@ static void start_counts(struct perf_feed *f)
     }
 }
 
-/* The rings as they are held, or as they fit. */
 static int map_rings(struct perf_feed *f, struct err *e)
 {
-    uint32_t pages = f->armed.ring_pages;
+    uint32_t pages;
 
-    if (rings_map(f->ring, f->rings, f->fds, &pages, e) < 0)
+    if (rings_map(f->ring, &f->armed, f->fds, &pages, e) < 0)
         return -1;
     f->feed.info.ring_bytes = pages * (uint32_t)sysconf(_SC_PAGESIZE);
     return 0;
@@ -582,6 +556,6 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
     f->interval_ns = f->pace_ns = drain_interval(f);
     f->keeper = (struct keeper){.ring = f->ring, .rings = f->all_rings, .interval_ns = f->interval_ns / 2};
     if (f->hand)
-        leave_out_deadly(f);
+        hand_begin(f->hand);
     return &f->feed;
 }

@@ -35,7 +35,6 @@ int ring_open(struct ring *r, int fd, uint32_t pages, struct err *e)
         .mask = pages * page_bytes - 1,
         .mapped_bytes = bytes,
     };
-    r->head = r->tail = r->page->data_tail; /* where a reader before left it */
     return 0;
 }
 

@@ -1,17 +1,10 @@
 /*
- * rings.c - rings that outlive their reader
- *
- * A ring lives as long as some process maps it. The supervisor does, and never looks into it; the kernel
- * gives the same pages to a worker that maps the descriptor it inherited (perf_mmap: an event with a ring
- * gets one more user), at the same position, and without counting them as locked again.
- *
- * The rings of counters are not held: one that died is only made anew when nobody maps it (feed.c).
+ * rings.c - see rings.h
  */
 #include "rings.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 
 #include "ringside/base.h"
@@ -21,33 +14,32 @@
 
 #define RING_PAGES_MIN 32
 
-struct perf_rings {
-    uint32_t count;
-    struct ring ring[];
-};
+static void unmap(struct ring *ring, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        ring_close(&ring[i]);
+}
 
 static int map_all(struct ring *ring, uint32_t n, const int *fds, uint32_t pages, struct err *e)
 {
     for (uint32_t i = 0; i < n; i++) {
         if (ring_open(&ring[i], fds[i], pages, e) == 0)
             continue;
-        while (i-- > 0)
-            ring_close(&ring[i]);
+        unmap(ring, i);
         return -1;
     }
     return 0;
 }
 
 /* The locked-memory limit is per user and shared with everything else that user runs: take what is left. */
-int rings_map(struct ring *ring, uint32_t n, const int *fds, uint32_t *pages, struct err *e)
+static int map_what_fits(struct ring *ring, const struct perf_armed *armed, const int *fds, uint32_t *pages,
+                         struct err *e)
 {
-    uint32_t wanted = *pages;
-
-    for (uint32_t try = wanted; try >= RING_PAGES_MIN; try /= 2) {
-        if (map_all(ring, n, fds, try, e) == 0) {
-            if (try < wanted)
-                log_info(perf, "rings of %u instead of %u pages: locked-memory limit", try, wanted);
-            *pages = try;
+    for (*pages = armed->ring_pages; *pages >= RING_PAGES_MIN; *pages /= 2) {
+        if (map_all(ring, armed->cpus, fds, *pages, e) == 0) {
+            if (*pages < armed->ring_pages)
+                log_info(perf, "rings of %u instead of %u pages: locked-memory limit", *pages,
+                         armed->ring_pages);
             return 0;
         }
         if (e->code != EPERM && e->code != ENOMEM)
@@ -58,7 +50,7 @@ int rings_map(struct ring *ring, uint32_t n, const int *fds, uint32_t *pages, st
 }
 
 /* The records of all events of a CPU go to the ring of the first, in one order. */
-static int join_rings(const struct perf_armed *armed, const int *fds, struct err *e)
+static int join(const struct perf_armed *armed, const int *fds, struct err *e)
 {
     for (uint32_t i = armed->cpus; i < armed->events * armed->cpus; i++)
         if (ioctl(fds[i], PERF_EVENT_IOC_SET_OUTPUT, fds[i % armed->cpus]) < 0)
@@ -66,27 +58,18 @@ static int join_rings(const struct perf_armed *armed, const int *fds, struct err
     return 0;
 }
 
-struct perf_rings *perf_rings_hold(struct perf_armed *armed, const int *fds, struct err *e)
+int rings_map(struct ring *ring, const struct perf_armed *armed, const int *fds, uint32_t *pages,
+              struct err *e)
 {
-    struct perf_rings *r = base_calloc(1, sizeof(*r) + armed->cpus * sizeof(r->ring[0]));
-
-    if (rings_map(r->ring, armed->cpus, fds, &armed->ring_pages, e) == 0) {
-        r->count = armed->cpus;
-        if (join_rings(armed, fds, e) == 0)
-            return r;
-    }
-    perf_rings_release(r);
-    return NULL;
+    if (map_what_fits(ring, armed, fds, pages, e) < 0)
+        return -1;
+    if (join(armed, fds, e) == 0)
+        return 0;
+    unmap(ring, armed->cpus);
+    return -1;
 }
 
-void perf_rings_release(struct perf_rings *r)
-{
-    if (!r)
-        return;
-    for (uint32_t i = 0; i < r->count; i++)
-        ring_close(&r->ring[i]);
-    free(r);
-}
+/* ---- without rings: whoever has the descriptors ---- */
 
 bool perf_is_over(const struct perf_armed *armed, const int *fds)
 {

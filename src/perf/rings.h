@@ -1,5 +1,5 @@
 /*
- * rings.h - the rings of all CPUs mapped together, as large as the locked-memory limit allows
+ * rings.h - the rings of all CPUs together: mapped as large as the locked-memory limit allows, and shared
  */
 #ifndef RINGSIDE_PERF_RINGS_H
 #define RINGSIDE_PERF_RINGS_H
@@ -7,10 +7,14 @@
 #include <stdint.h>
 
 struct err;
+struct perf_armed;
 struct ring;
 
-/* n descriptors with a ring each, of *pages data pages or fewer; *pages then says how many. -1 with *e, and
- * none is mapped. */
-int rings_map(struct ring *ring, uint32_t n, const int *fds, uint32_t *pages, struct err *e);
+/*
+ * A ring for each CPU, of armed->ring_pages data pages or fewer: *pages says how many. All events of a CPU
+ * write to its ring. -1 with *e, and none is mapped.
+ */
+int rings_map(struct ring *ring, const struct perf_armed *armed, const int *fds, uint32_t *pages,
+              struct err *e);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * profiler.c - the supervisor: takes the descriptors, holds the rings, says "ready", and watches over the
+ * profiler.c - the supervisor: takes the descriptors, opens what outlives a worker, and watches over the
  * worker
  *
  * What is here outlives a worker (work.c), which may be lost and followed by another (watch.c).
@@ -88,12 +88,12 @@ static bool take_hello(struct hello *h, const struct launch_message *m)
 }
 
 /* 1: all descriptors are here; 0: there will be none, end quietly; -1 with *e. */
-static int receive_rings(struct profiler *p, struct err *e)
+static int receive_rings(struct profiler *p, int socket, struct err *e)
 {
     struct launch_message m;
     int got;
 
-    while ((got = launch_receive(p->watch.socket, &m, -1, e)) > 0) {
+    while ((got = launch_receive(socket, &m, -1, e)) > 0) {
         if (m.kind == LAUNCH_RINGS ? !take_hello(&p->hello, &m) : m.kind != LAUNCH_MORE)
             return 0;
         if (!add_fds(p, &m))
@@ -131,24 +131,19 @@ static int open_files(struct profiler *p, struct err *e)
     return 0;
 }
 
-/* All that takes privilege is open by then. */
-static int get_ready(struct profiler *p, struct err *e)
+/* What takes privilege was done by the process that armed itself. */
+static int get_ready(struct profiler *p, int socket, struct err *e)
 {
     p->stats = stats_new();
-    p->rings = perf_rings_hold(&p->hello.armed, p->fds, e);
-    if (!p->rings || rights_drop(p->run->rights, e) < 0)
-        return -1;
     p->root_clock_ns = clock_process_cpu_ns(p->hello.pid);
-    /* The command need not wait for the rest. */
-    if (launch_say(p->watch.socket, LAUNCH_READY) < 0)
-        log_debug(supervisor, "the command did not wait for us");
-    return open_files(p, e);
+    if (rights_drop(p->run->rights, e) < 0 || open_files(p, e) < 0)
+        return -1;
+    return watch_prepare(&p->watch, socket, e);
 }
 
 /* The target need not be slowed down by what nobody reads. */
 static void let_go(struct profiler *p)
 {
-    perf_rings_release(p->rings);
     for (uint32_t i = 0; i < p->fd_count; i++)
         close(p->fds[i]);
     if (p->hello.armed.probes)
@@ -160,21 +155,20 @@ static void let_go(struct profiler *p)
     free(p->service);
 }
 
-static int profile(struct profiler *p, struct err *e)
+static int profile(struct profiler *p, int socket, struct err *e)
 {
-    int result = watch_prepare(&p->watch, p->watch.socket, e);
+    int result;
 
-    if (result == 0)
-        result = receive_rings(p, e);
-    if (result <= 0)
-        return result;
+    watch_take_signals();
+    result = receive_rings(p, socket, e);
+    if (result > 0)
+        result = get_ready(p, socket, e);
+    else if (result == 0)
+        return 0;
     p->watch.work = work_for;
     p->watch.over = is_over;
     p->watch.ctx = p;
-    result = get_ready(p, e);
-    if (result < 0)
-        return result;
-    return watch_run(&p->watch) == WORK_DONE ? 0 : -1;
+    return result == 0 && watch_run(&p->watch) == WORK_DONE ? 0 : -1;
 }
 
 int profiler_main(const struct run *run, int socket)
@@ -183,12 +177,12 @@ int profiler_main(const struct run *run, int socket)
     struct err e = {0};
     int result;
 
+    p->watch.signal_fd = p->watch.order_fd = p->watch.dead_man_fd = -1;
     p->run = run;
     p->options = run->options;
-    p->watch.socket = socket;
     hide_command(p);
     leave_targets_world(p, socket);
-    result = profile(p, &e);
+    result = profile(p, socket, &e);
     if (result < 0 && e.text[0])
         log_error(supervisor, "no profile: %s", e.text);
     let_go(p);

@@ -51,7 +51,6 @@ struct profiler {
     struct hello hello;
     int fds[PERF_FDS_MAX];
     uint32_t fd_count;
-    struct perf_rings *rings;
     struct stats *stats;
     struct sink *sink; /* NULL: no local files */
     char *spool;       /* the folder; NULL: profiles wait in memory */

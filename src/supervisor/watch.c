@@ -1,10 +1,11 @@
 /*
  * watch.c - see watch.h
  *
- * A worker that is lost (a crash, a kill, out of memory, silence) is followed by another that finds the rings
- * as the kernel kept them, so what a short gap costs is little. Between losses in a row the pause doubles: a
- * worker that lives less than ten times the pause before it would otherwise spend more time on starting than
- * on work.
+ * A worker that is lost (a crash, a kill, out of memory, silence) is followed by another. What the last one
+ * had counted is in memory that outlives it; its rings are not, so a loss costs what lay in them, the tenth
+ * of a second at most, and the time until the next one has its own. Between losses in a row the pause
+ * doubles: a worker that lives less than ten times the pause before it would otherwise spend more time on
+ * starting than on work.
  *
  * Silence: the worker puts off the dead man's timer whenever it goes on, and stops it while it sleeps, so an
  * idle run has no timer. When it goes off, the worker gets a moment more, for a whole group of processes may
@@ -39,23 +40,30 @@
 
 /* ---- descriptors ---- */
 
-static void take_signals(sigset_t *set)
+static void signals_of_ours(sigset_t *set)
 {
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGCHLD, SIG_DFL);
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGCHLD);
-    sigprocmask(SIG_SETMASK, set, NULL);
+}
+
+void watch_take_signals(void)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    signals_of_ours(&set);
+    sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
 int watch_prepare(struct watch *w, int socket, struct err *e)
 {
     sigset_t signals;
 
-    take_signals(&signals);
+    signals_of_ours(&signals);
     w->socket = socket;
     w->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     w->order_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -96,6 +104,17 @@ void watch_alive(void *watch, bool asleep)
     set_dead_man(w, asleep ? 0 : SILENCE_NS);
 }
 
+void watch_say_ready(struct watch *w)
+{
+    if (w->socket < 0)
+        return;
+    if (!w->page->ready && launch_say(w->socket, LAUNCH_READY) < 0)
+        log_debug(supervisor, "the command did not wait for us");
+    w->page->ready = true;
+    close(w->socket);
+    w->socket = -1;
+}
+
 uint32_t watch_take_orders(const struct watch *w)
 {
     uint64_t times;
@@ -111,8 +130,6 @@ static void live(struct watch *w, pid_t supervisor)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != supervisor)
         raise(SIGTERM);
-    if (w->socket >= 0)
-        close(w->socket);
     close(w->signal_fd);
     exit(w->work(w->ctx));
 }
@@ -148,7 +165,7 @@ static void start(struct watch *w)
     if (pid == 0)
         live(w, self);
     w->started_ns = now_ns;
-    w->doubted = false;
+    w->doubted = w->stopped = w->hangs = false;
     if (pid > 0) {
         w->worker = pid;
         set_dead_man(w, SILENCE_NS);
@@ -160,10 +177,19 @@ static void start(struct watch *w)
         end(w, WORK_FAILED);
 }
 
+/* Signals that come from within, and those of a limit on calls or memory. */
+static bool is_fault(int number)
+{
+    return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
+           number == SIGABRT || number == SIGSYS;
+}
+
 /* A worker that lived long made up for the pause before it. */
 static void lose(struct watch *w, int status, uint64_t lived_ns)
 {
     bool last = w->page->written;
+
+    w->page->hand.faulted = w->hangs || (WIFSIGNALED(status) && is_fault(WTERMSIG(status)));
 
     w->page->history.restarts++;
     if (lived_ns < WORTH_PAUSES * MAX_OF(w->pause_ns, PAUSE_FIRST_NS)) {
@@ -226,10 +252,12 @@ static void on_child(struct watch *w)
     int status;
 
     while (w->worker && wait4(w->worker, &status, WNOHANG | WUNTRACED, &used) > 0) {
-        if (WIFSTOPPED(status))
+        if (WIFSTOPPED(status)) {
+            w->stopped = true;
             doubt(w, STOPPED_NS);
-        else
+        } else {
             take_end(w, status, &used);
+        }
     }
 }
 
@@ -275,6 +303,7 @@ static void on_silence(struct watch *w)
         return;
     }
     log_warn(supervisor, "the profiler hangs");
+    w->hangs = !w->stopped;
     kill(w->worker, SIGKILL);
 }
 

@@ -27,6 +27,7 @@ struct watch_page {
     uint64_t charged_ns; /* CPU time of the whole tree, from the parent that waited for it; 0: not known */
     struct worker_history history;
     uint32_t beats;        /* by the worker: it goes on */
+    uint32_t ready;        /* by the worker: the command was told to go */
     uint32_t written;      /* by the worker: the last profile is written, only sending is left */
     struct perf_hand hand; /* the worker's alone */
 };
@@ -56,12 +57,16 @@ struct watch {
     uint32_t lost_in_row; /* without one that lived long */
     bool doubted;         /* it was silent at doubt_beats */
     uint32_t doubt_beats;
+    bool stopped;     /* by a signal */
+    bool hangs;       /* of its own doing */
     bool nothing_ran; /* the command could not be run */
     enum work_end end;
     bool ended;
 };
 
-/* Descriptors and the page; takes the signals that ask for an end. socket: borrowed. -1 with *e. */
+/* From here on signals that ask for an end are kept until somebody listens. */
+void watch_take_signals(void);
+/* Descriptors and the page. socket: borrowed. -1 with *e. */
 int watch_prepare(struct watch *w, int socket, struct err *e);
 /* work, over and ctx are set. Until a worker ended in order, or there is no point in another. */
 enum work_end watch_run(struct watch *w);
@@ -71,6 +76,8 @@ void watch_release(struct watch *w);
 
 /* Fits worker_config.alive; ctx: the watch. */
 void watch_alive(void *watch, bool asleep);
+/* The rings are there: the command may start. */
+void watch_say_ready(struct watch *w);
 /* Takes what woke order_fd. */
 uint32_t watch_take_orders(const struct watch *w);
 

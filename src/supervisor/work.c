@@ -260,24 +260,35 @@ static enum worker_end run(struct life *l)
     return how;
 }
 
-enum work_end work(struct profiler *p)
+/* The command need not wait for the rest. */
+static int say_ready_and_open(struct life *l, struct err *e)
+{
+    watch_say_ready(&l->p->watch);
+    return open_outputs(l, e);
+}
+
+static enum work_end read_on(struct life *l)
 {
     static const enum work_end end_of[] = {
         [WORKER_DONE] = WORK_DONE, [WORKER_FAILED] = WORK_FAILED, [WORKER_AGAIN] = WORK_AGAIN};
+    enum worker_end how = run(l);
+
+    close_outputs(l, how);
+    return end_of[how];
+}
+
+enum work_end work(struct profiler *p)
+{
     struct outputs out = {0};
     struct life l = {.p = p, .out = &out};
     enum work_end end = WORK_FAILED;
     struct err e = {0};
 
     limit_memory(p->options);
-    if (take_signals(&l, &e) == 0 && open_feed(&l, &e) == 0 && open_outputs(&l, &e) == 0) {
-        enum worker_end how = run(&l);
-
-        close_outputs(&l, how);
-        end = end_of[how];
-    } else {
+    if (take_signals(&l, &e) < 0 || open_feed(&l, &e) < 0 || say_ready_and_open(&l, &e) < 0)
         log_error(supervisor, "no profile: %s", e.text);
-    }
+    else
+        end = read_on(&l);
     feed_close(l.feed);
     close(l.signal_fd);
     return end;

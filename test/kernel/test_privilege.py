@@ -116,7 +116,7 @@ class DropCaps(PrivilegeTest):
             with self.subTest(shape=shape):
                 command, pid = self.start_burning(["--drop-caps", *options])
                 ours = profilers()
-                self.assertEqual(len(ours), 1 if shape == "service" else 2, "the profiler, and a parent that stays")
+                self.assertEqual(len(ours), 2 if shape == "service" else 3, "supervisor, worker, and a parent that stays")
                 for status in [status for process in (pid, *ours) for status in thread_statuses(process)]:
                     self.assertEqual(sets_with(status, CAP_SYS_ADMIN, CAP_PERFMON), [], status)
                 os.kill(pid, signal.SIGTERM)
@@ -216,7 +216,7 @@ class DropCaps(PrivilegeTest):
                 pid = wait_for(lambda: next(iter(processes_of(fixture("kernelburn"))), None), "the command to run")
                 self.addCleanup(self.kill_quietly, pid)
                 ours = processes_of(str(program))
-                self.assertEqual(len(ours), 1 if shape == "service" else 2)
+                self.assertEqual(len(ours), 2 if shape == "service" else 3)
                 for process in (pid, *ours):
                     self.assertEqual(sets_with(status_of(process), CAP_SYS_ADMIN, CAP_PERFMON), [], status_of(process))
                 os.kill(pid, signal.SIGTERM)

@@ -103,7 +103,6 @@ static struct feed *receive_feed(struct recording *r, int socket, struct err *e)
 {
     struct launch_message m;
     struct perf_armed armed;
-    struct perf_rings *rings;
     struct feed *feed;
 
     if (launch_receive(socket, &m, READY_TIMEOUT_MS, e) <= 0 || m.kind != LAUNCH_RINGS ||
@@ -112,9 +111,7 @@ static struct feed *receive_feed(struct recording *r, int socket, struct err *e)
         return NULL;
     }
     memcpy(&armed, m.data, sizeof(armed));
-    rings = perf_rings_hold(&armed, m.fds, e);
-    feed = rings ? perf_feed_new(&armed, m.fds, &(struct perf_reader){.stats = r->stats}, e) : NULL;
-    perf_rings_release(rings); /* the feed has them, too */
+    feed = perf_feed_new(&armed, m.fds, &(struct perf_reader){.stats = r->stats}, e);
     if (feed)
         launch_say(socket, LAUNCH_READY);
     return feed;
