@@ -89,8 +89,8 @@ struct perf_control {
  */
 #define PERF_SUSPECTS 8
 struct perf_hand {
-    uint64_t key; /* of the record: where in which process, or which mapping; 0: none */
-    bool faulted; /* the reader before was lost by a fault of its own: set by who watches over it */
+    uint64_t key;     /* of the record: where in which process, or which mapping; 0: none */
+    uint32_t faulted; /* the reader before was lost by a fault of its own: set by who watches over it */
     struct perf_suspect {
         uint64_t key;
         uint32_t deaths, left_out;

@@ -32,8 +32,9 @@ struct sink_naming {
  */
 struct sink *sink_open(const char *path, const struct sink_naming *naming, struct err *e);
 void sink_close(struct sink *s);
-/* For a process that goes on with a sink of its parent's, which another has put so many profiles into. */
-void sink_continue(struct sink *s, uint32_t profiles);
+/* For a process that goes on with a sink of its parent's: whose profiles they are, and how many there were.
+ */
+void sink_continue(struct sink *s, uint32_t pid, uint32_t profiles);
 bool sink_is_folder(const struct sink *s);
 /* Whether -O path means the single-file shape; asks the file system, opens nothing. */
 bool sink_path_is_folder(const char *path);

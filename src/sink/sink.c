@@ -196,8 +196,9 @@ void sink_close(struct sink *s)
     free(s);
 }
 
-void sink_continue(struct sink *s, uint32_t profiles)
+void sink_continue(struct sink *s, uint32_t pid, uint32_t profiles)
 {
+    s->pid = pid;
     s->number = profiles;
 }
 

@@ -121,7 +121,7 @@ static bool is_over(void *profiler)
 /* Once for all workers, while the folder we were started in can still be left. */
 static int open_files(struct profiler *p, struct err *e)
 {
-    struct sink_naming naming = {.service = p->service, .pid = (uint32_t)p->hello.pid};
+    struct sink_naming naming = {.service = p->service};
 
     p->spool = targets_spool_folder(p->options);
     if (p->options->output && !(p->sink = sink_open(p->options->output, &naming, e)))
@@ -131,11 +131,10 @@ static int open_files(struct profiler *p, struct err *e)
     return 0;
 }
 
-/* What takes privilege was done by the process that armed itself. */
+/* While the process that is to be profiled arms itself, which is all that takes privilege. */
 static int get_ready(struct profiler *p, int socket, struct err *e)
 {
     p->stats = stats_new();
-    p->root_clock_ns = clock_process_cpu_ns(p->hello.pid);
     if (rights_drop(p->run->rights, e) < 0 || open_files(p, e) < 0)
         return -1;
     return watch_prepare(&p->watch, socket, e);
@@ -149,26 +148,28 @@ static void let_go(struct profiler *p)
     if (p->hello.armed.probes)
         perf_remove_probes(perf_this_machine(), p->hello.pid, true);
     sink_close(p->sink);
-    if (p->stats)
-        stats_free(p->stats);
+    stats_free(p->stats);
     free(p->spool);
     free(p->service);
 }
 
 static int profile(struct profiler *p, int socket, struct err *e)
 {
-    int result;
+    bool ready;
+    int got;
 
     watch_take_signals();
-    result = receive_rings(p, socket, e);
-    if (result > 0)
-        result = get_ready(p, socket, e);
-    else if (result == 0)
+    ready = get_ready(p, socket, e) == 0;
+    got = receive_rings(p, socket, ready ? e : NULL); /* the first thing that went wrong is what counts */
+    if (got == 0)
         return 0;
+    if (got < 0 || !ready)
+        return -1;
+    p->root_clock_ns = clock_process_cpu_ns(p->hello.pid);
     p->watch.work = work_for;
     p->watch.over = is_over;
     p->watch.ctx = p;
-    return result == 0 && watch_run(&p->watch) == WORK_DONE ? 0 : -1;
+    return watch_run(&p->watch) == WORK_DONE ? 0 : -1;
 }
 
 int profiler_main(const struct run *run, int socket)

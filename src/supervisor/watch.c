@@ -64,6 +64,9 @@ int watch_prepare(struct watch *w, int socket, struct err *e)
     sigset_t signals;
 
     signals_of_ours(&signals);
+    w->silence_ns = SILENCE_NS;
+    w->doubt_ns = DOUBT_NS;
+    w->stopped_ns = STOPPED_NS;
     w->socket = socket;
     w->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     w->order_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -101,7 +104,7 @@ void watch_alive(void *watch, bool asleep)
     struct watch *w = watch;
 
     w->page->beats++;
-    set_dead_man(w, asleep ? 0 : SILENCE_NS);
+    set_dead_man(w, asleep ? 0 : w->silence_ns);
 }
 
 void watch_say_ready(struct watch *w)
@@ -168,7 +171,7 @@ static void start(struct watch *w)
     w->doubted = w->stopped = w->hangs = false;
     if (pid > 0) {
         w->worker = pid;
-        set_dead_man(w, SILENCE_NS);
+        set_dead_man(w, w->silence_ns);
         return;
     }
     log_warn(supervisor, "cannot start the profiler: %s", strerror(errno));
@@ -254,7 +257,7 @@ static void on_child(struct watch *w)
     while (w->worker && wait4(w->worker, &status, WNOHANG | WUNTRACED, &used) > 0) {
         if (WIFSTOPPED(status)) {
             w->stopped = true;
-            doubt(w, STOPPED_NS);
+            doubt(w, w->stopped_ns);
         } else {
             take_end(w, status, &used);
         }
@@ -299,10 +302,10 @@ static void on_silence(struct watch *w)
     if (read(w->dead_man_fd, &times, sizeof(times)) != sizeof(times) || !w->worker)
         return; /* put off just now */
     if (!w->doubted || w->doubt_beats != w->page->beats) {
-        doubt(w, DOUBT_NS);
+        doubt(w, w->doubt_ns);
         return;
     }
-    log_warn(supervisor, "the profiler hangs");
+    log_warn(supervisor, w->stopped ? "the profiler is stopped" : "the profiler hangs");
     w->hangs = !w->stopped;
     kill(w->worker, SIGKILL);
 }

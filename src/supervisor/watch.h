@@ -50,6 +50,9 @@ struct watch {
     /* Whether nothing is left to profile, so that no other worker is worth a try. */
     bool (*over)(void *ctx);
     void *ctx;
+    /* How long a worker may be silent, once more when it is doubted, and stay stopped; set by
+     * watch_prepare(). */
+    uint64_t silence_ns, doubt_ns, stopped_ns;
 
     pid_t worker;         /* 0: none */
     uint64_t started_ns;  /* the worker, or when the last one was lost */

@@ -159,7 +159,7 @@ static int open_outputs(struct life *l, struct err *e)
     int result;
 
     if (p->sink)
-        sink_continue(p->sink, (uint32_t)stats_get(p->stats, STATS_PROFILES_WRITTEN));
+        sink_continue(p->sink, (uint32_t)p->hello.pid, (uint32_t)stats_get(p->stats, STATS_PROFILES_WRITTEN));
     if (!p->run->targets->count)
         return 0;
     identify(p, l->feed, l->out);
