@@ -124,6 +124,7 @@ _ringside()
         --log-mode
         --show-samples
         --no-show-samples
+        --doctor
         --help
         --help-all
         --version

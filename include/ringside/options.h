@@ -94,6 +94,7 @@ struct options {
 
     /* Asked for instead of a run. */
     bool help, help_all, version;
+    bool doctor, doctor_json;
     bool list_events; /* -e help */
 
     char **command; /* NULL-terminated rest of the command line, borrowed from argv; may be empty where none
@@ -116,6 +117,8 @@ int options_parse(struct options *o, int argc, char **argv, char **envp, struct 
  * DD_TRACE_AGENT_URL". Returns out; "option --NAME" where nobody gave it.
  */
 const char *options_origin(const struct options *o, const char *name, uint32_t i, char *out, size_t bytes);
+/* Server i of o->targets as it may be shown: without credentials. */
+void options_show_server(const struct options *o, uint32_t i, struct buf *out);
 /* Safe on an empty one and twice. */
 void options_release(struct options *o);
 

@@ -18,6 +18,9 @@ struct options;
  */
 int supervisor_run(const struct options *options, const char *version);
 
+/* The folder where profiles wait for servers, as an absolute path from the heap; NULL: in memory. */
+char *supervisor_spool_folder(const struct options *options);
+
 /* -e help: what this machine offers, for this user, and why it refuses the rest. */
 void supervisor_list_events(FILE *to);
 

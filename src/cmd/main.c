@@ -3,9 +3,11 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
+#include "ringside/doctor.h"
 #include "ringside/options.h"
 #include "ringside/supervisor.h"
 
@@ -37,6 +39,50 @@ static int print_configuration(const struct options *o, struct err *e)
     return fflush(to) == EOF ? err_set(e, errno, "show the configuration") : 0;
 }
 
+#define SERVERS_MAX 16
+
+/* Servers without their credentials: none of them is asked. */
+static uint32_t name_servers(const struct options *o, struct buf *text, const char *names[SERVERS_MAX])
+{
+    size_t at[SERVERS_MAX];
+    uint32_t n = MIN_OF(o->targets.count, (uint32_t)SERVERS_MAX);
+
+    for (uint32_t i = 0; i < n; i++) {
+        at[i] = text->len;
+        options_show_server(o, i, text);
+        buf_add(text, "", 1);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        names[i] = text->data + at[i];
+    return n;
+}
+
+static int examine(const struct options *o, struct err *e)
+{
+    struct doctor_machine machine;
+    const char *names[SERVERS_MAX];
+    char *spool = supervisor_spool_folder(o);
+    struct buf text;
+    int status;
+
+    buf_init(&text, 64 << 10);
+    doctor_this_machine(&machine);
+    status = (int)doctor_examine(&machine,
+                                 &(struct doctor_run){
+                                     .version = RINGSIDE_VERSION,
+                                     .events = &o->events,
+                                     .output = o->output,
+                                     .spool = spool,
+                                     .servers = names,
+                                     .server_count = o->upload ? name_servers(o, &text, names) : 0,
+                                     .whole_host = o->global,
+                                 },
+                                 o->doctor_json, stdout);
+    buf_release(&text);
+    free(spool);
+    return fflush(stdout) == EOF ? err_set(e, errno, "tell what was found") : status;
+}
+
 static int start_log(const struct options *o, struct err *e)
 {
     struct log_config config = {.level = o->log_level, .mode = o->log_mode, .path = o->log_path};
@@ -54,6 +100,8 @@ static int run(const struct options *o, struct err *e)
         supervisor_list_events(stdout);
         return fflush(stdout) == EOF ? err_set(e, errno, "list the events") : 0;
     }
+    if (o->doctor)
+        return examine(o, e);
     if (print_configuration(o, e) < 0)
         return -1;
     if (!o->command[0])

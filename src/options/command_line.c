@@ -104,6 +104,16 @@ static bool take_word(struct flags *f, struct option_name name)
     return true;
 }
 
+/* "--doctor=json": an action that knows another form. */
+static int take_form(struct flags *f, struct option_name name, const char *form, struct err *e)
+{
+    if (strcmp(form, name.row->words) != 0)
+        return err_set(e, 0, "option --%s: there is --%s and --%s=%s, but no \"%.60s\"", name.row->name,
+                       name.row->name, name.row->name, name.row->words, form);
+    give(f, name, form);
+    return 0;
+}
+
 static int take_long(struct flags *f, const char *arg, struct err *e)
 {
     const char *text = arg + 2, *equals = strchr(text, '=');
@@ -116,6 +126,8 @@ static int take_long(struct flags *f, const char *arg, struct err *e)
         return refuse_secret(name.row, e);
     if (name.row->argument && !equals)
         return take_argument(f, name, arg, e);
+    if (equals && name.row->type == OPTION_ACTION && name.row->words)
+        return take_form(f, name, equals + 1, e);
     if (equals && (name.negated || name.row->type == OPTION_ACTION))
         return err_set(e, 0, "option \"%.60s\" takes no argument", arg);
     if (equals)

@@ -29,6 +29,8 @@ static int print_names(FILE *to, const struct option_row *row)
     columns += fprintf(to, "--%s%s", no, row->name);
     if (row->argument)
         columns += fprintf(to, " %s", row->argument);
+    if (row->type == OPTION_ACTION && row->words)
+        columns += fprintf(to, "[=%s]", row->words);
     return columns;
 }
 

@@ -148,6 +148,7 @@ static void print_exit_statuses(FILE *to)
           "status, 128 and the signal's number when a signal ended it. Otherwise:\n\n"
           "| status | why |\n|---|---|\n"
           "| 2 | something is wrong with an option, a variable or the output; nothing was started |\n"
+          "| 3, 4 | of `--doctor` alone: profiling works with limits, does not work |\n"
           "| 126 | the command was found but could not be executed |\n"
           "| 127 | the command was not found |\n",
           to);

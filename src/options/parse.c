@@ -199,7 +199,7 @@ static int make_runtime_id(struct options *o, struct err *e)
 
 static bool needs_command(const struct options *o)
 {
-    return !(o->list_events || o->show_config || o->capture_config || o->pid || o->global);
+    return !(o->list_events || o->doctor || o->show_config || o->capture_config || o->pid || o->global);
 }
 
 /* ---- layers ---- */
@@ -237,6 +237,7 @@ static int make_options(struct options *o, struct option_words *words, char **en
     if (set_all(o, e) < 0 || make_events(o, e) < 0)
         return -1;
     o->wait_set = was_given(o, "wait");
+    o->doctor_json = o->doctor && strcmp(option_given(o->store, row_of("doctor"))->text, "json") == 0;
     option_choose_targets(o);
     option_take_identity(o);
     if (!o->command[0] && needs_command(o))

@@ -16,7 +16,7 @@ enum option_type {
     OPTION_URLS,     /* struct option_texts, divided by blanks; may be given several times */
     OPTION_TAGS,     /* struct option_texts; a list, may be given several times */
     OPTION_SWITCH,   /* bool; --NAME and --no-NAME */
-    OPTION_ACTION,   /* bool; --NAME instead of a run, on the command line only */
+    OPTION_ACTION,   /* bool; --NAME, maybe --NAME=FORM, instead of a run, on the command line only */
     OPTION_COUNT,    /* uint32_t, min to max, rounded down to a multiple of step */
     OPTION_INTEGER,  /* int, min to max */
     OPTION_LIMIT,    /* int, min to max, or -1: no limit */
@@ -83,7 +83,7 @@ struct option_row {
     long min, max, step;
     const char *fallback;  /* the default, as it could be given; NULL: none */
     const char *example;   /* a value other than the default; switches need none */
-    const char *words;     /* values to choose from, for completion */
+    const char *words;     /* values to choose from, for completion; of an action: the form it also takes */
     const char *help;      /* one line */
     const char *more;      /* further sentences for the page of all options; may be NULL */
     const char *note;      /* what the default means, when fallback does not say it */

@@ -129,3 +129,8 @@ void option_hide_credentials(const char *url, struct buf *out)
     if (host[n])
         buf_add_text(out, "?***");
 }
+
+void options_show_server(const struct options *o, uint32_t i, struct buf *out)
+{
+    option_hide_credentials(o->targets.at[i], out);
+}

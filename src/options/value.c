@@ -311,8 +311,9 @@ int option_set(struct options *o, const struct option_row *row, const char *text
     case OPTION_MSEC:
         return set_msec(o, row, text, e);
     case OPTION_SWITCH:
-    case OPTION_ACTION:
         return set_switch(o, row, text, e);
+    case OPTION_ACTION:
+        return set_switch(o, row, row->words && strcmp(text, row->words) == 0 ? "yes" : text, e);
     case OPTION_LEVEL:
         return set_level(o, row, text, e);
     case OPTION_LOG_MODE:

@@ -16,6 +16,7 @@
 
 #include "ringside/base.h"
 #include "ringside/options.h"
+#include "ringside/supervisor.h"
 #include "ringside/target.h"
 
 #define TOKEN_MAX 8192
@@ -317,4 +318,9 @@ char *targets_spool_folder(const struct options *o)
     if (!path)
         log_warn(supervisor, "spool %s: %s; profiles wait in memory", o->spool, strerror(errno));
     return path;
+}
+
+char *supervisor_spool_folder(const struct options *o)
+{
+    return targets_spool_folder(o);
 }

@@ -197,6 +197,17 @@ TEST(options__an_argument_is_missing_empty_or_too_much)
     refuse("--help=1|c", "", "--help=1", "takes no argument");
 }
 
+TEST(options__doctor_knows_two_forms_and_needs_no_command)
+{
+    parse("--doctor");
+    assert_true(options.doctor && !options.doctor_json);
+    parse("--doctor=json|-e|sPF");
+    assert_true(options.doctor && options.doctor_json);
+    assert_int_equal(options.events.count, 1);
+    refuse("--doctor=xml", "", "--doctor", "json");
+    refuse("--no-doctor", "", "--no-doctor", NULL);
+}
+
 TEST(options__no_command_is_refused_with_the_usage)
 {
     refuse("", "", "no command to run", "ringside [options] command");

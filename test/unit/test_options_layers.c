@@ -341,7 +341,7 @@ TEST(options_layers__every_option_reaches_its_field_from_every_layer)
         "drop-caps",
         NULL,
     };
-    static const char *const on_the_command_line[] = {"config",   "capture-config", "help",
+    static const char *const on_the_command_line[] = {"config",   "capture-config", "doctor", "help",
                                                       "help-all", "version",        NULL};
     char flags[4096] = "", variables[4096] = "", file[4096] = "";
 
