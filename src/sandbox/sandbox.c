@@ -5,8 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -41,6 +42,26 @@ struct probe {
     const char *closed; /* NULL: none is */
 };
 
+/* A folder that is not there yet is made in the one above it. */
+static bool is_closed(const char *folder)
+{
+    char path[PATH_MAX];
+    char *slash;
+
+    if (strlen(folder) >= sizeof(path))
+        return false;
+    strcpy(path, folder);
+    while (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0) {
+        if (errno != ENOENT)
+            return errno == EACCES;
+        slash = strrchr(path, '/');
+        if (!slash || !path[1])
+            return false;
+        slash[slash == path] = '\0';
+    }
+    return false;
+}
+
 /*
  * Capabilities are a thread's own, so this one can try what it is to have none. Asking as the process will be
  * is the only way to be right about access lists and folders above.
@@ -53,7 +74,7 @@ static void *look_without(void *probe)
 
     cap_free(none);
     for (uint32_t i = 0; i < p->needs->folders && gone && !p->closed; i++)
-        if (faccessat(AT_FDCWD, p->needs->folder[i], W_OK | X_OK, AT_EACCESS) < 0 && errno == EACCES)
+        if (is_closed(p->needs->folder[i]))
             p->closed = p->needs->folder[i];
     return NULL;
 }

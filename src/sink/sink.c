@@ -207,6 +207,11 @@ bool sink_is_folder(const struct sink *s)
     return s->shape == SINK_FOLDER;
 }
 
+int sink_folder_fd(const struct sink *s)
+{
+    return s->shape == SINK_STREAM ? -1 : s->fd;
+}
+
 /* ---- one profile ---- */
 
 /* Sorts by service, then time, then pid and number; UTC, so that a change of clocks does not shuffle files.

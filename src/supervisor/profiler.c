@@ -24,6 +24,7 @@
 #include "ringside/launch.h"
 #include "ringside/options.h"
 #include "ringside/procfs.h"
+#include "ringside/sandbox.h"
 #include "ringside/sink.h"
 #include "ringside/stats.h"
 #include "ringside/target.h"
@@ -137,6 +138,8 @@ static int get_ready(struct profiler *p, int socket, struct err *e)
     p->stats = stats_new();
     if (rights_drop(p->run->rights, e) < 0 || open_files(p, e) < 0)
         return -1;
+    if (sandbox_takes() && broker_make(&p->watch.broker, e) < 0)
+        return -1;
     return watch_prepare(&p->watch, socket, e);
 }
 
@@ -179,6 +182,7 @@ int profiler_main(const struct run *run, int socket)
     int result;
 
     p->watch.signal_fd = p->watch.order_fd = p->watch.dead_man_fd = -1;
+    p->watch.broker = (struct broker){{-1, -1}};
     p->run = run;
     p->options = run->options;
     hide_command(p);

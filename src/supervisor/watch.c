@@ -85,6 +85,7 @@ void watch_release(struct watch *w)
     close(w->signal_fd);
     close(w->order_fd);
     close(w->dead_man_fd);
+    broker_release(&w->broker);
     if (w->page)
         munmap(w->page, sizeof(*w->page));
 }
@@ -326,7 +327,8 @@ enum work_end watch_run(struct watch *w)
     while (!w->ended) {
         struct pollfd ready[] = {{.fd = w->signal_fd, .events = POLLIN},
                                  {.fd = w->socket, .events = POLLIN},
-                                 {.fd = w->dead_man_fd, .events = POLLIN}};
+                                 {.fd = w->dead_man_fd, .events = POLLIN},
+                                 {.fd = w->broker.fd[0], .events = POLLIN}};
 
         poll(ready, ARRAY_LEN(ready), until_start(w));
         if (ready[0].revents)
@@ -335,6 +337,8 @@ enum work_end watch_run(struct watch *w)
             on_word(w);
         if (ready[2].revents)
             on_silence(w);
+        if (ready[3].revents)
+            broker_serve(&w->broker);
         if (!w->ended && !w->worker && until_start(w) == 0)
             start(w);
     }

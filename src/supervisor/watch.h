@@ -14,6 +14,8 @@
 #include "ringside/perf.h"
 #include "ringside/worker.h"
 
+#include "broker.h"
+
 struct err;
 
 enum {
@@ -41,10 +43,11 @@ enum work_end {
 
 struct watch {
     struct watch_page *page;
-    int socket;      /* to the wrapper; -1: it is gone */
-    int signal_fd;   /* SIGTERM, SIGINT, SIGCHLD */
-    int order_fd;    /* eventfd: the worker is to look at its orders */
-    int dead_man_fd; /* timerfd: put off by the worker as long as it lives */
+    int socket;           /* to the wrapper; -1: it is gone */
+    int signal_fd;        /* SIGTERM, SIGINT, SIGCHLD */
+    int order_fd;         /* eventfd: the worker is to look at its orders */
+    int dead_man_fd;      /* timerfd: put off by the worker as long as it lives */
+    struct broker broker; /* of no worker that has all that the supervisor has */
     /* The worker's life: called in the new process, returns its exit status. */
     enum work_end (*work)(void *ctx);
     /* Whether nothing is left to profile, so that no other worker is worth a try. */

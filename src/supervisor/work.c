@@ -7,6 +7,7 @@
 #include "profiler.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include "ringside/deliver.h"
 #include "ringside/options.h"
 #include "ringside/procfs.h"
+#include "ringside/sandbox.h"
 #include "ringside/sink.h"
 #include "ringside/stats.h"
 #include "ringside/target.h"
@@ -38,6 +40,9 @@ struct life {
     int signal_fd;
     struct feed *feed;
     struct outputs *out;
+    struct broker_door broker;
+    const struct procfs_door *door; /* NULL: nothing is open to the supervisor that is not to us */
+    int kallsyms_fd;                /* 0: none */
 };
 
 /* Being told to stop is heard at a descriptor, and so is not lost before somebody listens: the signals are
@@ -126,6 +131,52 @@ static void identify(const struct profiler *p, const struct feed *feed, struct o
     };
 }
 
+/* ---- what is given up ---- */
+
+static bool samples_kernel(const struct feed *feed)
+{
+    for (uint32_t i = 0; i < feed->info.events; i++)
+        if (feed->info.event[i].kernel)
+            return true;
+    return false;
+}
+
+/* What a capability opens and will be needed: addresses of the kernel's functions, and the right to lock
+ * memory, for a ring that is made anew. */
+static void take_along(struct life *l)
+{
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+
+    l->door = broker_enter(&l->p->watch.broker, &l->broker);
+    if (!l->door)
+        return;
+    if (samples_kernel(l->feed))
+        l->kallsyms_fd = MAX_OF(open("/proc/kallsyms", O_RDONLY | O_CLOEXEC), 0);
+    if (setrlimit(RLIMIT_MEMLOCK, &limit) == 0 || getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max; /* CAP_SYS_RESOURCE is missing */
+    setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
+/* Before anything is read that others made. It is we who are protected from, so nothing fails for it. */
+static void confine(struct life *l)
+{
+    const struct profiler *p = l->p;
+    struct sandbox_needs needs = {.network = p->run->targets->count > 0};
+    char folder[64];
+    struct err e = {0};
+
+    take_along(l);
+    if (p->sink && sink_folder_fd(p->sink) >= 0) {
+        snprintf(folder, sizeof(folder), "/proc/self/fd/%d", sink_folder_fd(p->sink));
+        needs.folder[needs.folders++] = folder;
+    }
+    if (p->spool && needs.network)
+        needs.folder[needs.folders++] = p->spool;
+    if (sandbox_enter(&needs, &e) < 0)
+        log_info(supervisor, "the profiler runs with more rights than it needs: %s", e.text);
+}
+
 static int open_deliver(struct profiler *p, struct outputs *out, struct err *e)
 {
     const struct options *o = p->options;
@@ -162,7 +213,6 @@ static int open_outputs(struct life *l, struct err *e)
         sink_continue(p->sink, (uint32_t)p->hello.pid, (uint32_t)stats_get(p->stats, STATS_PROFILES_WRITTEN));
     if (!p->run->targets->count)
         return 0;
-    identify(p, l->feed, l->out);
     feed_keep(l->feed, true);
     if (is_first(p))
         poll(NULL, 0, START_PAUSE_MS);
@@ -221,6 +271,8 @@ static void configure(struct life *l, struct worker_config *config)
         .root_clock_ns = p->root_clock_ns,
         .charged_ns = &p->watch.page->charged_ns,
         .sink = p->sink,
+        .door = l->door,
+        .kallsyms_fd = l->kallsyms_fd,
         .deliver = l->out->deliver,
         .stats = p->stats,
         .history = &p->watch.page->history,
@@ -264,6 +316,9 @@ static enum worker_end run(struct life *l)
 static int say_ready_and_open(struct life *l, struct err *e)
 {
     watch_say_ready(&l->p->watch);
+    if (l->p->run->targets->count)
+        identify(l->p, l->feed, l->out);
+    confine(l);
     return open_outputs(l, e);
 }
 
