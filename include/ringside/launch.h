@@ -84,7 +84,7 @@ int launch_fork_detached(struct launch_detached *d, struct err *e);
 int launch_settle(struct launch_detached *d, struct err *e);
 
 /* Closes every descriptor except those listed (at most 64); of the first three, those not listed become
- * /dev/null. */
+ * /dev/null, or what comes close to it where there is none. */
 void launch_close_others(const int *keep, uint32_t n);
 
 /* execvp; returns only on failure, with the exit status a shell would use (126, 127) and *e filled. */

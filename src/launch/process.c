@@ -112,10 +112,24 @@ static void close_from_to(unsigned first, unsigned last)
         close_listed(first, last);
 }
 
+/* Nothing can be read from it, and what is written to it is gone. */
+static int open_nothing(void)
+{
+    int ends[2];
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    /* A root without device files: a pipe that nobody writes to; writing to its reading end fails. */
+    if (fd < 0 && pipe2(ends, O_CLOEXEC) == 0) {
+        close(ends[1]);
+        fd = ends[0];
+    }
+    return fd;
+}
+
 void launch_close_others(const int *keep, uint32_t n)
 {
     int sorted[64];
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = open_nothing();
     unsigned next =
         STDERR_FILENO + 1; /* the first three are replaced, not closed: somebody will write to them */
 
