@@ -47,6 +47,12 @@ int err_point(struct err *e, const char *text, size_t at, size_t n);
 #define WORD_MAX 64
 unsigned word_distance(const char *a, const char *b);
 
+/*
+ * Whether the cause is that the machine has not, just now, what it takes (memory, descriptors, room, a disk
+ * that reads), and not that something else was asked for than there is.
+ */
+bool err_is_shortage(const struct err *e);
+
 /* ---- log ---- */
 
 enum level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
@@ -108,6 +114,16 @@ void *base_alloc(size_t bytes);
 void *base_calloc(size_t count, size_t bytes);
 void *base_realloc(void *p, size_t bytes);
 char *base_strdup(const char *text);
+
+/*
+ * Does what they do without memory: writes the message and, before the process ends, calls the handler that
+ * was set last (NULL: none), once. Whoever forks sets another in the child.
+ */
+_Noreturn void base_out_of_memory(void);
+void base_set_last_resort(void (*handler)(void *ctx), void *ctx);
+
+/* For the calling thread, which will allocate much: see malloc_conf in cmd/main.c. */
+void base_use_thread_cache(void);
 
 void close_fd_cleanup(int *fd);
 void free_cleanup(void *p);

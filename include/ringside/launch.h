@@ -63,6 +63,18 @@ int launch_peek(int socket, enum launch_kind *kind, int timeout_ms, struct err *
 /* A pair of connected sockets that keep message boundaries, both close-on-exec. */
 int launch_socketpair(int pair[2], struct err *e);
 
+/*
+ * What the command finds is how this process was before Ringside changed anything: signal mask, what becomes
+ * of SIGCHLD, limit on descriptors. For when there is no time to undo each change.
+ */
+struct launch_before {
+    sigset_t mask;
+    struct sigaction chld;
+    unsigned long files_soft, files_hard;
+};
+void launch_remember(struct launch_before *b);
+void launch_restore(const struct launch_before *b);
+
 /* Descriptors are one for each event and CPU, more than the usual soft limit on a large host. The limit
  * before is in *before, for launch_restore_files(): the command must not see another. */
 struct rlimit;
@@ -81,7 +93,8 @@ struct launch_detached {
  * leaves it without children, pending signals or changed dispositions.
  */
 int launch_fork_detached(struct launch_detached *d, struct err *e);
-int launch_settle(struct launch_detached *d, struct err *e);
+/* Not longer than that: what takes longer is killed, and there may be no new process. */
+int launch_settle(struct launch_detached *d, uint32_t timeout_ms, struct err *e);
 
 /* Closes every descriptor except those listed (at most 64); of the first three, those not listed become
  * /dev/null, or what comes close to it where there is none. */
@@ -89,6 +102,9 @@ void launch_close_others(const int *keep, uint32_t n);
 
 /* execvp; returns only on failure, with the exit status a shell would use (126, 127) and *e filled. */
 int launch_exec(char **command, struct err *e);
+
+/* Waits for that child alone, for nothing else: its wait status. */
+int launch_wait(pid_t child, uint64_t *cpu_ns);
 
 /*
  * The parent shape's waiting: forwards signals that were sent to the caller to child, reaps whatever ends,

@@ -83,7 +83,8 @@ struct options {
     bool drop_caps;
 
     /* Configuration and messages. */
-    const char *config; /* the file that was asked for */
+    const char *config;   /* the file that was asked for */
+    bool config_left_out; /* one that nobody asked for cannot be read */
     const char *capture_config;
     bool show_config;
     enum level log_level;
@@ -112,6 +113,13 @@ struct options {
  * the first thing wrong, nothing is to be released then; the caller exits 2.
  */
 int options_parse(struct options *o, int argc, char **argv, char **envp, struct err *e);
+/*
+ * For when there is no memory to read options: the command on the command line, or NULL when there is none,
+ * or when the command line or a variable may say that it must not run with the rights of this process (a
+ * config file that is named may say so). Takes no memory.
+ */
+char **options_bare_command(int argc, char **argv, char **envp);
+
 /*
  * What value i of an option was given by, for a message about it: "option --url", "variable
  * DD_TRACE_AGENT_URL". Returns out; "option --NAME" where nobody gave it.

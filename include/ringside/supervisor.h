@@ -21,6 +21,10 @@ int supervisor_run(const struct options *options, const char *version);
 /* The folder where profiles wait for servers, as an absolute path from the heap; NULL: in memory. */
 char *supervisor_spool_folder(const struct options *options);
 
+/* The command as it is, for when there is not even the memory to do anything else. Returns on failure only,
+ * the exit status. */
+int supervisor_exec(char **command);
+
 /* -e help: what this machine offers, for this user, and why it refuses the rest. */
 void supervisor_list_events(FILE *to);
 

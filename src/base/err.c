@@ -3,6 +3,7 @@
  */
 #include "ringside/base.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,17 @@ int err_set(struct err *e, int code, const char *fmt, ...)
     at = MIN_OF(strlen(e->text), sizeof(e->text) - sizeof(": ") - strlen(cause));
     snprintf(e->text + at, sizeof(e->text) - at, ": %s", cause);
     return -1;
+}
+
+bool err_is_shortage(const struct err *e)
+{
+    static const int codes[] = {ENOMEM, EMFILE,  ENFILE, ENOSPC, EDQUOT,    EIO,    EAGAIN,
+                                EINTR,  ENOBUFS, EBUSY,  ENOLCK, ETIMEDOUT, ESTALE, ENOSYS};
+
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (e->code == codes[i])
+            return true;
+    return false;
 }
 
 int err_wrap(struct err *e, const char *fmt, ...)

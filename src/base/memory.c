@@ -3,20 +3,54 @@
  */
 #include "ringside/base.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static void *must(void *p)
+/* A writable global: there is no one to pass it from where memory runs out. */
+static struct {
+    void (*handler)(void *ctx);
+    void *ctx;
+} last_resort;
+
+void base_set_last_resort(void (*handler)(void *ctx), void *ctx)
+{
+    last_resort.handler = handler;
+    last_resort.ctx = ctx;
+}
+
+void base_out_of_memory(void)
 {
     static const char text[] = "ringside: error: out of memory\n";
+    void (*handler)(void *ctx) = last_resort.handler;
 
-    if (p)
-        return p;
+    last_resort.handler = NULL; /* it may need memory, too */
     if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-        _exit(1);
+        errno = 0; /* there is nobody to tell */
+    if (handler)
+        handler(last_resort.ctx);
     _exit(1);
+}
+
+/* jemalloc(3); sanitized builds have another allocator. */
+int mallctl(const char *name, void *old, size_t *old_bytes, void *new, size_t new_bytes)
+    __attribute__((weak));
+
+void base_use_thread_cache(void)
+{
+    bool on = true;
+
+    if (mallctl)
+        mallctl("thread.tcache.enabled", NULL, NULL, &on, sizeof(on));
+}
+
+static void *must(void *p)
+{
+    if (!p)
+        base_out_of_memory();
+    return p;
 }
 
 void *base_alloc(size_t bytes)

@@ -14,9 +14,13 @@
 /*
  * jemalloc reads this symbol (jemalloc(3), TUNING). The profiler is one thread with a small, steady working
  * set: one arena, small thread caches, and memory of a finished export given back soon.
+ * Two are for processes that start without memory, in which jemalloc 5.3 writes through pointers it did not
+ * get (madvise_MADV_DONTNEED_zeroes_pages, tsd_tcache_enabled_data_init): it does not try out whether
+ * madvise(2) does what it says, and threads have no cache until they ask (base_use_thread_cache).
  */
 extern const char *malloc_conf;
-const char *malloc_conf = "narenas:1,tcache_max:4096,dirty_decay_ms:500,muzzy_decay_ms:0";
+const char *malloc_conf =
+    "narenas:1,tcache_max:4096,dirty_decay_ms:500,muzzy_decay_ms:0,trust_madvise:true,tcache:false";
 
 static int print_information(const struct options *o)
 {
@@ -27,16 +31,25 @@ static int print_information(const struct options *o)
     return fflush(stdout) == EOF;
 }
 
+/* -1 when this is a reason not to start anything. */
+static int complain(const struct options *o, const struct err *e)
+{
+    if (!o->command[0] || !err_is_shortage(e))
+        return -1;
+    log_warn(options, "%s", e->text);
+    return 0;
+}
+
 /* With a command standard output is the command's. */
 static int print_configuration(const struct options *o, struct err *e)
 {
     FILE *to = o->command[0] ? stderr : stdout;
 
-    if (o->capture_config && options_capture_config(o, e) < 0)
+    if (o->capture_config && options_capture_config(o, e) < 0 && complain(o, e) < 0)
         return -1;
     if (o->show_config)
         options_print_config(to, o);
-    return fflush(to) == EOF ? err_set(e, errno, "show the configuration") : 0;
+    return fflush(to) == EOF && err_set(e, errno, "show the configuration") < 0 ? complain(o, e) : 0;
 }
 
 #define SERVERS_MAX 16
@@ -87,7 +100,7 @@ static int start_log(const struct options *o, struct err *e)
 {
     struct log_config config = {.level = o->log_level, .mode = o->log_mode, .path = o->log_path};
 
-    if (log_open(&config, e) < 0)
+    if (log_open(&config, e) < 0 && complain(o, e) < 0)
         return -1;
     for (uint32_t i = 0; i < o->notes.count; i++)
         log_warn(options, "%s", o->notes.at[i]);
@@ -115,15 +128,35 @@ static int run(const struct options *o, struct err *e)
     return supervisor_run(o, RINGSIDE_VERSION);
 }
 
+struct start {
+    int argc;
+    char **argv;
+    const struct options *options; /* NULL: not read yet */
+};
+
+/* The command, without us. */
+static void start_without_memory(void *ctx)
+{
+    const struct start *s = ctx;
+    char **command = options_bare_command(s->argc, s->argv, environ);
+
+    if (!command || (s->options && (s->options->drop_caps || s->options->switch_user)))
+        return;
+    _exit(supervisor_exec(command));
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
+    struct start start = {.argc = argc, .argv = argv};
     struct err e;
     int status = -1;
 
+    base_set_last_resort(start_without_memory, &start);
     if (options_parse(&options, argc, argv, environ, &e) == 0) {
         bool asks = options.help || options.help_all || options.version;
 
+        start.options = &options;
         status = asks ? print_information(&options) : run(&options, &e);
     }
     if (status < 0)

@@ -57,13 +57,26 @@ static bool reap(pid_t child, int *status, uint64_t *cpu_ns)
     int one;
     pid_t pid;
 
-    while ((pid = wait4(-1, &one, WNOHANG, &usage)) > 0)
+    while ((pid = wait4(-1, &one, WNOHANG, &usage)) > 0 || (pid < 0 && errno == EINTR))
         if (pid == child) {
             *status = one;
             *cpu_ns = rusage_cpu_ns(&usage);
             ended = true;
         }
     return ended;
+}
+
+int launch_wait(pid_t child, uint64_t *cpu_ns)
+{
+    struct rusage usage = {0};
+    int status = 0;
+    pid_t got;
+
+    do {
+        got = wait4(child, &status, 0, &usage);
+    } while (got < 0 && errno == EINTR);
+    *cpu_ns = rusage_cpu_ns(&usage);
+    return status;
 }
 
 int launch_parent_wait(struct launch_parent *p, pid_t child, uint64_t *cpu_ns)
@@ -77,7 +90,7 @@ int launch_parent_wait(struct launch_parent *p, pid_t child, uint64_t *cpu_ns)
         if (n != sizeof(info)) {
             if (n < 0 && errno == EINTR)
                 continue;
-            break;
+            return launch_wait(child, cpu_ns); /* signals are lost then, the status is not */
         }
         /* What the terminal sends (SI_KERNEL) goes to the whole foreground group, so the command has it
          * already. */

@@ -34,6 +34,27 @@ void launch_restore_files(const struct rlimit *before)
         setrlimit(RLIMIT_NOFILE, before);
 }
 
+void launch_remember(struct launch_before *b)
+{
+    struct rlimit files = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+
+    sigprocmask(SIG_SETMASK, NULL, &b->mask);
+    sigaction(SIGCHLD, NULL, &b->chld);
+    getrlimit(RLIMIT_NOFILE, &files);
+    b->files_soft = files.rlim_cur;
+    b->files_hard = files.rlim_max;
+}
+
+void launch_restore(const struct launch_before *b)
+{
+    const struct rlimit files = {.rlim_cur = b->files_soft, .rlim_max = b->files_hard};
+
+    if (files.rlim_cur < files.rlim_max)
+        setrlimit(RLIMIT_NOFILE, &files);
+    sigaction(SIGCHLD, &b->chld, NULL);
+    sigprocmask(SIG_SETMASK, &b->mask, NULL);
+}
+
 /* Reports through exit status whether the grandchild exists. */
 static void fork_again_and_leave(void)
 {
@@ -64,16 +85,34 @@ int launch_fork_detached(struct launch_detached *d, struct err *e)
     return -1;
 }
 
-int launch_settle(struct launch_detached *d, struct err *e)
+/* Where SIGCHLD is ignored, it wakes nobody: hence in steps. */
+static pid_t collect(pid_t pid, uint32_t timeout_ms, int *status)
+{
+    const struct timespec step = {.tv_nsec = NSEC_PER_MSEC};
+    uint64_t until_ns = clock_mono_ns() + timeout_ms * NSEC_PER_MSEC;
+    sigset_t chld;
+    pid_t got;
+
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    while ((got = waitpid(pid, status, WNOHANG)) == 0 && clock_mono_ns() < until_ns)
+        sigtimedwait(&chld, NULL, &step);
+    if (got != 0 && !(got < 0 && errno == EINTR))
+        return got;
+    kill(pid, SIGKILL);
+    do {
+        got = waitpid(pid, status, 0);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
+
+int launch_settle(struct launch_detached *d, uint32_t timeout_ms, struct err *e)
 {
     sigset_t chld;
     struct timespec none = {0};
     int status = 0;
-    pid_t got;
+    pid_t got = collect(d->go_between, timeout_ms, &status);
 
-    do {
-        got = waitpid(d->go_between, &status, 0);
-    } while (got < 0 && errno == EINTR);
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     sigtimedwait(&chld, NULL, &none); /* its SIGCHLD, which the caller may have had blocked all along */
@@ -81,6 +120,8 @@ int launch_settle(struct launch_detached *d, struct err *e)
     /* Where SIGCHLD is ignored the status is lost, and the socket will tell instead. */
     if (got == d->go_between && WIFEXITED(status) && WEXITSTATUS(status))
         return err_set(e, WEXITSTATUS(status), "fork the profiler");
+    if (got == d->go_between && WIFSIGNALED(status))
+        return err_set(e, 0, "fork the profiler: signal %d", WTERMSIG(status));
     return 0;
 }
 

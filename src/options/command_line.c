@@ -10,6 +10,7 @@ static const struct option_origin from_command_line = {.source = SOURCE_FLAG};
 struct flags {
     struct option_store *store;
     struct option_words *words;
+    bool about_rights; /* without a store: one of those was there */
 };
 
 /* ---- what is refused ---- */
@@ -51,9 +52,23 @@ static int refuse_secret(const struct option_row *row, struct err *e)
 
 /* ---- what is taken ---- */
 
+/* What may stand between the command and rights it must not have; of a config file nobody knows. */
+static bool is_about_rights(const struct option_row *row)
+{
+    static const char *const names[] = {"drop-caps", "switch-user", "config"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(row->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 static void give(struct flags *f, struct option_name name, const char *text)
 {
-    option_give(f->store, name.row, option_convert(f->store, name.sense, text), from_command_line);
+    if (!f->store)
+        f->about_rights |= is_about_rights(name.row);
+    else
+        option_give(f->store, name.row, option_convert(f->store, name.sense, text), from_command_line);
 }
 
 /* "--", "--nice", "--nice=5" or "-S", but not "-5". */
@@ -176,10 +191,9 @@ static int take_short(struct flags *f, const char *arg, struct err *e)
     return 0;
 }
 
-/* Up to the command: the first word that is no option. */
-int option_read_command_line(struct option_store *s, struct option_words *w, struct err *e)
+static int take_all(struct flags *f, struct err *e)
 {
-    struct flags f = {.store = s, .words = w};
+    struct option_words *w = f->words;
 
     while (w->at < w->argc) {
         const char *arg = w->argv[w->at];
@@ -189,8 +203,55 @@ int option_read_command_line(struct option_store *s, struct option_words *w, str
         w->at++;
         if (strcmp(arg, "--") == 0)
             return 0;
-        if ((arg[1] == '-' ? take_long(&f, arg, e) : take_short(&f, arg, e)) < 0)
+        if ((arg[1] == '-' ? take_long(f, arg, e) : take_short(f, arg, e)) < 0)
             return -1;
     }
     return 0;
+}
+
+/* Up to the command: the first word that is no option. */
+int option_read_command_line(struct option_store *s, struct option_words *w, struct err *e)
+{
+    return take_all(&(struct flags){.store = s, .words = w}, e);
+}
+
+/* ---- without memory ---- */
+
+static bool is_set(char **envp, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (char **v = envp; v && *v; v++)
+        if (strncmp(*v, name, n) == 0 && (*v)[n] == '=')
+            return (*v)[n + 1];
+    return false;
+}
+
+static bool variables_are_about_rights(char **envp)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option_row *row = &option_table[i];
+        char variable[OPTION_VARIABLE_MAX];
+
+        if (!is_about_rights(row))
+            continue;
+        option_variable(row, variable);
+        if (is_set(envp, variable))
+            return true;
+        for (size_t j = 0; j < OPTION_ALIASES_MAX && row->variable[j].name; j++)
+            if (is_set(envp, row->variable[j].name))
+                return true;
+    }
+    return false;
+}
+
+char **options_bare_command(int argc, char **argv, char **envp)
+{
+    struct option_words words = {.argv = argv, .argc = argc, .at = MIN_OF(argc, 1)};
+    struct flags f = {.words = &words};
+    struct err e;
+
+    if (take_all(&f, &e) < 0 || f.about_rights || variables_are_about_rights(envp) || words.at == argc)
+        return NULL;
+    return argv + words.at;
 }

@@ -126,7 +126,7 @@ static int read_text(struct config *c)
         c->failed = (unsigned)wrong;
         err_set(c->e, 0, "this is neither NAME = VALUE nor a comment");
     } else if (wrong < 0 && !c->failed) {
-        return err_set(c->e, ENOMEM, "%s", c->path);
+        base_out_of_memory();
     }
     return c->failed ? err_wrap(c->e, "%s:%u", c->path, c->failed) : 0;
 }
@@ -183,35 +183,38 @@ static int check_trusted(int fd, const char *path, struct err *e)
     return 0;
 }
 
-/* Opened so that a pipe of that name does not hold the start. -1 and *e of code 0: there is none. */
-static int open_quietly(const char *path, struct err *e)
+/*
+ * Opened so that a pipe of that name does not hold the start. 0: there is none, or it is read; 1: it cannot
+ * be read. Nobody named it, so that is no reason not to start the command.
+ */
+static int read_usual(struct option_store *s, const char *path, bool trusted, bool *found, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int result;
 
-    if (fd >= 0)
-        return fd;
-    if (errno == ENOENT || errno == ENOTDIR)
-        return err_set(e, 0, "none");
-    return err_set(e, errno, "config file %s", path);
+    *found = fd >= 0 || (errno != ENOENT && errno != ENOTDIR);
+    if (!*found)
+        return 0;
+    if (fd < 0) {
+        err_set(e, errno, "config file %s", path);
+        return 1;
+    }
+    result = trusted ? 0 : check_trusted(fd, path, e);
+    if (result == 0)
+        result = read_file(s, fd, path, e);
+    return result < 0 && e->code ? 1 : result;
 }
 
 int option_read_config(struct option_store *s, const char *path, struct err *e)
 {
-    CLOSE_FD int fd = -1;
+    bool found;
+    int result;
 
     if (path) {
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
         return fd < 0 ? err_set(e, errno, "config file %s", path) : read_file(s, fd, path, e);
     }
-    path = RINGSIDE_CONFIG_HERE;
-    fd = open_quietly(path, e);
-    if (fd >= 0)
-        return check_trusted(fd, path, e) < 0 ? -1 : read_file(s, fd, path, e);
-    if (e->code)
-        return -1;
-    path = RINGSIDE_CONFIG_SYSTEM;
-    fd = open_quietly(path, e);
-    if (fd >= 0)
-        return read_file(s, fd, path, e);
-    return e->code ? -1 : 0;
+    result = read_usual(s, RINGSIDE_CONFIG_HERE, false, &found, e);
+    return found ? result : read_usual(s, RINGSIDE_CONFIG_SYSTEM, true, &found, e);
 }

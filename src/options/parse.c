@@ -3,11 +3,11 @@
  */
 #include "ringside/options.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "identity.h"
 #include "store.h"
@@ -180,21 +180,41 @@ static int make_events(struct options *o, struct err *e)
     return 0;
 }
 
+/* Where a filter or an old kernel has no getrandom(2), unlike others will do. */
+static void make_random(uint8_t *out, size_t n)
+{
+    uint64_t seed = clock_wall_ns() ^ hash_u64((uint64_t)getpid() ^ (uintptr_t)out);
+
+    if (getrandom(out, n, GRND_NONBLOCK) == (ssize_t)n)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        seed = hash_u64(seed + i + 1);
+        out[i] = (uint8_t)seed;
+    }
+}
+
 /* A random UUID (RFC 9562, version 4), so that the profiles of a run are found to be one. */
-static int make_runtime_id(struct options *o, struct err *e)
+static void make_runtime_id(struct options *o)
 {
     uint8_t random[16];
     char *out, hex[2 * sizeof(random) + 1];
 
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        return err_set(e, errno, "make up a runtime id");
+    make_random(random, sizeof(random));
     random[6] = (uint8_t)((random[6] & 0x0f) | 0x40);
     random[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
     hex_encode(random, sizeof(random), hex);
     out = option_take(o->store, RUNTIME_ID_BYTES);
     snprintf(out, RUNTIME_ID_BYTES, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
     o->runtime_id = out;
-    return 0;
+}
+
+/* What the file would have said, where profiles go for one, is no mistake of whoever started this. */
+static void do_without_config(struct options *o)
+{
+    if (!o->config_left_out || !o->enable || !o->command[0] || o->output || o->targets.count)
+        return;
+    o->enable = false;
+    add_note(o, "the command runs without a profile: where profiles go was not to be read");
 }
 
 static bool needs_command(const struct options *o)
@@ -207,6 +227,7 @@ static bool needs_command(const struct options *o)
 static int read_layers(struct options *o, struct option_words *words, char **envp, struct err *e)
 {
     const struct option_given *config;
+    int result;
 
     if (option_read_command_line(o->store, words, e) < 0)
         return -1;
@@ -220,7 +241,13 @@ static int read_layers(struct options *o, struct option_words *words, char **env
     config = option_given(o->store, row_of("config"));
     if (config && !*config->text)
         return err_set(e, 0, "option --config: the argument FILE is empty");
-    return option_read_config(o->store, config ? config->text : NULL, e);
+    result = option_read_config(o->store, config ? config->text : NULL, e);
+    if (result > 0) {
+        err_wrap(e, "left out");
+        add_note(o, e->text);
+        o->config_left_out = true;
+    }
+    return MIN_OF(result, 0);
 }
 
 static int make_options(struct options *o, struct option_words *words, char **envp, struct err *e)
@@ -244,7 +271,10 @@ static int make_options(struct options *o, struct option_words *words, char **en
         return err_set(e, 0, "no command to run: ringside [options] command [arguments]");
     if (!o->service && o->command[0])
         o->service = base_name(o->command[0]);
-    return o->runtime_id ? 0 : make_runtime_id(o, e);
+    if (!o->runtime_id)
+        make_runtime_id(o);
+    do_without_config(o);
+    return 0;
 }
 
 const char *options_origin(const struct options *o, const char *name, uint32_t i, char *out, size_t bytes)

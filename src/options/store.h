@@ -110,6 +110,7 @@ void option_read_environment(struct options *o, char **envp);
 /* path: NULL for the places where a file is looked for, in this order. */
 #define RINGSIDE_CONFIG_HERE   "ringside.conf"
 #define RINGSIDE_CONFIG_SYSTEM RINGSIDE_SYSCONFDIR "/ringside.conf"
+/* 1 with *e: the file that was found there cannot be read, and nobody named it. */
 int option_read_config(struct option_store *s, const char *path, struct err *e);
 
 #endif

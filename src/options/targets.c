@@ -84,7 +84,7 @@ void option_choose_targets(struct options *o)
     if (!o->upload || add_given(o, true) || is_ours(given(o, "output")))
         return;
     o->targets_shared = add_given(o, false);
-    if (!o->targets.count && !o->output)
+    if (!o->targets.count && !o->output && !o->config_left_out) /* it may have said where */
         add_usual_agent(o);
 }
 

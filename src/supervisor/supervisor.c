@@ -33,6 +33,7 @@
 struct other_side {
     int socket; /* -1: there is no profiler */
     struct launch_detached detached;
+    uint32_t timeout_ms;
     bool unsettled;
 };
 
@@ -41,7 +42,7 @@ static int settle(struct other_side *other, struct err *e)
     if (!other->unsettled)
         return 0;
     other->unsettled = false;
-    return launch_settle(&other->detached, e);
+    return launch_settle(&other->detached, other->timeout_ms, e);
 }
 
 /* ---- in the process that becomes the target ---- */
@@ -191,6 +192,15 @@ static void drop_as_parent(const struct run *run, struct gate *gate)
     gate_answer(gate, dropped);
 }
 
+/* The parent's last resort. */
+static void await_child(void *ctx)
+{
+    const pid_t *child = ctx;
+    uint64_t cpu_ns;
+
+    _exit(exit_status_of(launch_wait(*child, &cpu_ns)));
+}
+
 static int run_as_parent(const struct run *run, struct other_side *other)
 {
     struct launch_parent parent;
@@ -215,6 +225,7 @@ static int run_as_parent(const struct run *run, struct other_side *other)
         launch_parent_restore(&parent);
         return become_command(run, other);
     }
+    base_set_last_resort(await_child, &child);
     drop_as_parent(run, &gate);
     status = launch_parent_wait(&parent, child, &cpu_ns);
     await_profile(other->socket, parent.signal_fd, cpu_ns, run->options->flush_timeout_ms);
@@ -233,6 +244,7 @@ static int start_profiler(const struct run *run, struct other_side *other, struc
         return -1;
     who = launch_fork_detached(&other->detached, e);
     if (who == 1) {
+        base_set_last_resort(NULL, NULL);
         close(pair[0]);
         exit(profiler_main(run, pair[1]));
     }
@@ -242,6 +254,7 @@ static int start_profiler(const struct run *run, struct other_side *other, struc
         return -1;
     }
     other->socket = pair[0];
+    other->timeout_ms = run->options->start_timeout_ms;
     other->unsettled = true;
     return 0;
 }
@@ -263,40 +276,71 @@ void supervisor_list_events(FILE *to)
     perf_list_events(perf_this_machine(), to);
 }
 
-static int run_profiled(const struct run *run, bool parent)
+static int run_profiled(const struct run *run, bool parent, struct other_side *other)
 {
-    struct other_side other = {.socket = -1};
     struct err e;
 
-    if (start_profiler(run, &other, &e) < 0) {
+    if (start_profiler(run, other, &e) < 0) {
         log_error(supervisor, "profiling is off: %s", e.text);
-        return become_command(run, &other);
+        return become_command(run, other);
     }
-    return parent ? run_as_parent(run, &other) : become_command(run, &other);
+    return parent ? run_as_parent(run, other) : become_command(run, other);
 }
 
-static int run_as_asked(struct run *run, bool parent)
+/* Not having what it takes, just now, is nobody's mistake. */
+static int refuse(const struct run *run, struct other_side *other, bool mistake, const struct err *e)
+{
+    mistake = mistake && !err_is_shortage(e);
+    log_error(supervisor, "%s%s", e->text, mistake ? "" : "; the command runs without a profile");
+    return mistake ? EXIT_USAGE : become_command(run, other);
+}
+
+static int run_as_asked(struct run *run, bool parent, struct other_side *other)
 {
     const struct options *o = run->options;
-    struct other_side nobody = {.socket = -1};
     struct target_list targets;
     struct err e;
     int status;
 
     if (!o->enable)
-        return become_command(run, &nobody);
-    if (targets_make(o, &targets, &e) < 0) {
-        log_error(supervisor, "%s", e.text);
-        return EXIT_USAGE;
-    }
+        return become_command(run, other);
+    if (targets_make(o, &targets, &e) < 0)
+        return refuse(run, other, true, &e);
     run->targets = &targets;
-    if (o->output && check_output(o, &e) < 0) {
-        log_error(supervisor, "%s%s", e.text, parent ? "" : "; the command runs without a profile");
-        status = parent ? EXIT_USAGE : become_command(run, &nobody);
-    } else {
-        status = run_profiled(run, parent);
-    }
+    if (o->output && check_output(o, &e) < 0)
+        status = refuse(run, other, parent, &e);
+    else
+        status = run_profiled(run, parent, other);
     targets_release(&targets);
+    return status;
+}
+
+/* ---- without memory ---- */
+
+struct bare {
+    const struct run *run;
+    struct other_side *other;
+    struct launch_before before;
+    bool rights; /* what is to be given up is known */
+};
+
+/* Once: what comes with the command's start in any case, and nothing else. */
+static void run_without_memory(void *ctx)
+{
+    const struct bare *b = ctx;
+
+    settle(b->other, NULL);
+    launch_restore(&b->before);
+    if (b->rights)
+        _exit(become_command(b->run, &(struct other_side){.socket = -1}));
+}
+
+int supervisor_exec(char **command)
+{
+    struct err e;
+    int status = launch_exec(command, &e);
+
+    log_error(supervisor, "cannot run %s", e.text);
     return status;
 }
 
@@ -304,16 +348,21 @@ int supervisor_run(const struct options *o, const char *version)
 {
     bool single_file = o->output && !sink_path_is_folder(o->output);
     bool parent = o->enable && (o->wait_set ? o->wait : single_file);
+    struct other_side other = {.socket = -1};
     struct rights rights;
     struct run run = {.options = o, .version = version, .rights = &rights};
+    struct bare bare = {.run = &run, .other = &other};
     struct err e;
     int status;
 
+    launch_remember(&bare.before);
+    base_set_last_resort(run_without_memory, &bare);
     if (rights_make(o, parent, &rights, &e) < 0) {
         log_error(supervisor, "%s", e.text);
         return EXIT_USAGE;
     }
-    status = run_as_asked(&run, parent);
+    bare.rights = true;
+    status = run_as_asked(&run, parent, &other);
     rights_release(&rights);
     return status;
 }

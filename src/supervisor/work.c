@@ -339,6 +339,7 @@ enum work_end work(struct profiler *p)
     enum work_end end = WORK_FAILED;
     struct err e = {0};
 
+    base_use_thread_cache();
     limit_memory(p->options);
     if (take_signals(&l, &e) < 0 || open_feed(&l, &e) < 0 || say_ready_and_open(&l, &e) < 0)
         log_error(supervisor, "no profile: %s", e.text);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
@@ -25,6 +26,54 @@ TEST(err__keeps_the_cause_when_context_does_not_fit)
     err_wrap(&e, "%s", long_text);
     assert_string_equal(e.text, "read 7: open /a: No such file or directory");
     assert_int_equal(e.code, ENOENT);
+}
+
+TEST(err__tells_what_is_short_from_what_is_wrong)
+{
+    struct err e;
+
+    err_set(&e, EMFILE, "open /a");
+    assert_true(err_is_shortage(&e));
+    err_wrap(&e, "read 7");
+    assert_true(err_is_shortage(&e));
+    err_set(&e, ENOENT, "open /a");
+    assert_false(err_is_shortage(&e));
+    err_set(&e, 0, "no such option");
+    assert_false(err_is_shortage(&e));
+}
+
+static void leave_with(void *ctx)
+{
+    _exit(*(int *)ctx);
+}
+
+static void ask_again(void *ctx)
+{
+    (void)ctx;
+    base_out_of_memory();
+}
+
+/* What a process without memory ends with. */
+static int end_without_memory(void (*handler)(void *ctx))
+{
+    int status, chosen = 37;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+        base_set_last_resort(handler, &chosen);
+        base_out_of_memory();
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+TEST(memory__last_resort_has_the_last_word_once)
+{
+    assert_int_equal(end_without_memory(NULL), 1);
+    assert_int_equal(end_without_memory(leave_with), 37);
+    assert_int_equal(end_without_memory(ask_again), 1);
 }
 
 TEST(err__cuts_a_long_object_but_not_its_cause)

@@ -187,3 +187,44 @@ TEST(options_config__capturing_to_what_is_no_file_writes_and_replaces_nothing)
     assert_int_equal(options_capture_config(&options, &error), -1);
     assert_non_null(strstr(error.text, "Is a directory"));
 }
+
+/* Nobody named the file, so it must not keep the command from starting. */
+TEST(options_config__the_usual_file_that_cannot_be_read_is_left_out)
+{
+    assert_int_equal(symlink("ringside.conf", "ringside.conf"), 0); /* ELOOP, for root as well */
+    assert_int_equal(parse_with("-O|x.pb.gz|true", ""), 0);
+    assert_int_equal(options.notes.count, 1);
+    assert_non_null(strstr(options.notes.at[0], "config file ringside.conf"));
+    assert_true(options.enable);
+    assert_int_equal(parse_with("true", ""), 0);
+    assert_int_equal(options.notes.count, 2);
+    assert_false(options.enable); /* where profiles go may be what it says */
+    refuse("--config|ringside.conf|-O|x.pb.gz|true", "", "config file ringside.conf", NULL);
+    unlink("ringside.conf");
+}
+
+static const char *bare(const char *words, const char *variables)
+{
+    char **command;
+
+    snprintf(given.words, sizeof(given.words), "%s", words);
+    snprintf(given.variables, sizeof(given.variables), "%s", variables);
+    given.argc = split(given.words, given.argv);
+    split(given.variables, given.envp);
+    command = options_bare_command(given.argc, given.argv, given.envp);
+    return command ? command[0] : NULL;
+}
+
+TEST(options_config__without_memory_the_command_is_found_where_nothing_forbids_it)
+{
+    assert_string_equal(bare("ringside|-S|shop|--nice=5|-O|a/|run|--drop-caps", "RINGSIDE_NICE=1"), "run");
+    assert_string_equal(bare("ringside|--|-run", ""), "-run");
+    assert_null(bare("ringside|-S|shop", ""));
+    assert_null(bare("ringside|--no-such-option|run", ""));
+    assert_null(bare("ringside|--drop-caps|run", ""));
+    assert_null(bare("ringside|--switch-user|shop|run", ""));
+    assert_null(bare("ringside|--config=a.conf|run", ""));
+    assert_null(bare("ringside|run", "RINGSIDE_DROP_CAPS=yes"));
+    assert_null(bare("ringside|run", "A=b|DD_PROFILING_SWITCH_USER=shop"));
+    assert_string_equal(bare("ringside|run", "DD_PROFILING_SWITCH_USER="), "run");
+}
