@@ -18,7 +18,8 @@ struct err;
 struct sandbox_needs {
     /* Servers: sockets, and libraries that are loaded when a name is first looked up. */
     bool network;
-    /* Folders to write to. Where one is closed to the user without capabilities, CAP_DAC_OVERRIDE stays. */
+    /* Folders to write to, or to make. Where one is closed to the user without capabilities, CAP_DAC_OVERRIDE
+     * stays. */
     const char *folder[SANDBOX_PATHS_MAX];
     uint32_t folders;
 };
