@@ -3,6 +3,8 @@
  * container's seccomp filter
  *
  *     helper_deny_perf ERRNO COMMAND [ARGUMENTS...]
+ *
+ * ERRNO 0: it ends the process.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -21,7 +23,8 @@ int main(int argc, char **argv)
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_perf_event_open, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (denied & SECCOMP_RET_DATA)),
+        BPF_STMT(BPF_RET | BPF_K,
+                 denied ? SECCOMP_RET_ERRNO | (denied & SECCOMP_RET_DATA) : SECCOMP_RET_KILL_PROCESS),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};

@@ -4,8 +4,9 @@ import errno
 import os
 import resource
 
-from harness import (ORDINARY, USERS, KernelTest, Profile, can_profile, each_user, main, new_folder, python3, require,
+from harness import (ME, ORDINARY, USERS, KernelTest, Profile, can_profile, each_user, main, new_folder, python3, require,
                      ringside, run, tool, wait_profilers_gone)
+from places import refusals, user_of_locked_memory, without_proc_sys
 
 
 class Denied(KernelTest):
@@ -23,6 +24,27 @@ class Denied(KernelTest):
                     self.assertIn("seccomp", lines[0])
                     wait_profilers_gone()
             self.assertEqual(os.listdir(folder), [], "no profile of nothing")
+
+    @each_user
+    def test_the_true_cause_is_named_wherever_it_is(self, user):
+        for name, before, helper, _, says in refusals():
+            folder = new_folder(user)
+            for shape in (["-O", folder / "cpu.pb.gz"], ["-O", f"{folder}/"]):
+                with self.subTest(name=name, shape=shape):
+                    command = [tool(helper[0]), *helper[1:], ringside(), *shape, "sh", "-c", "echo ran; exit 4"]
+                    result = run([*before, *user.prefix, *command])
+                    self.assertEqual((result.status, result.out), (4, "ran\n"), result)
+                    self.assertEqual(len(result.err.splitlines()), 1, result)
+                    self.assertIn(says, result.err)
+                    wait_profilers_gone()
+            self.assertEqual(os.listdir(folder), [], "no profile of nothing")
+
+    @each_user
+    def test_without_proc_sys_there_is_a_profile_as_ever(self, user):
+        output = new_folder(user) / "cpu.pb.gz"
+        result = run([*without_proc_sys(), *user.prefix, ringside(), "-O", output, python3(user), "-c", "sum(range(10**7))"])
+        self.assertEqual((result.status, result.err), (0, ""), result)
+        self.assertGreater(Profile(output).total_s(), 0)
 
     def test_silence_when_asked_for(self):
         result = run([tool("helper_deny_perf"), errno.EPERM, ringside(), "-O", "x.pb.gz", "-o", "disabled", "true"])
@@ -63,6 +85,21 @@ class MemoryLock(KernelTest):
                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0)))
         self.assertEqual(result.status, 0, result)
         self.assertGreater(Profile(output).total_s(), 0)
+
+    def test_nothing_left_of_it_is_the_cause_that_is_named(self):
+        require("perf", can_profile(ORDINARY), "an ordinary user may not profile here")
+        user = user_of_locked_memory()
+        folder = new_folder(ME)
+        folder.chmod(0o777)
+        for shape in (["-O", folder / "cpu.pb.gz"], ["-O", f"{folder}/"]):
+            with self.subTest(shape=shape):
+                result = run([tool("helper_use_up_rings"), ringside(), *shape, "sh", "-c", "echo ran; exit 4"], user)
+                self.assertEqual((result.status, result.out), (4, "ran\n"), result)
+                self.assertEqual(len(result.err.splitlines()), 1, result)
+                self.assertIn("the locked-memory limit is used up (kernel.perf_event_mlock_kb ", result.err)
+                self.assertIn("ulimit -l 0 KiB", result.err)
+                wait_profilers_gone()
+        self.assertEqual(os.listdir(folder), [], "no profile of nothing")
 
 
 if __name__ == "__main__":
