@@ -192,9 +192,15 @@ struct strtab {
     uint32_t count, cap;  /* of offsets */
     uint32_t *index;      /* hash index over ids; 0 is an empty slot */
     uint32_t index_slots; /* a power of two */
+    bool borrowed;        /* the texts lie in the caller's memory */
 };
 /* max_bytes caps the text; ids beyond it come back as strtab_overflow's id, the text "[too many strings]". */
 void strtab_init(struct strtab *t, size_t max_bytes);
+/*
+ * The texts lie in memory of the caller's, of which the first `used` bytes hold what another table had there:
+ * it gets the ids it had. Ids follow the order of the texts, whatever these are.
+ */
+void strtab_init_in(struct strtab *t, char *memory, size_t bytes, size_t used);
 void strtab_release(struct strtab *t);
 uint32_t strtab_add(struct strtab *t, const char *text);
 uint32_t strtab_add_n(struct strtab *t, const char *text, size_t n);

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct ledger;
 struct procfs_door;
 struct stats;
 
@@ -76,6 +77,12 @@ struct images;
 
 struct images *images_new(const struct image_limits *limits, struct stats *stats);
 void images_free(struct images *t);
+
+/*
+ * Right after images_new(): what identifies an image lies in the ledger (borrowed) from now on, and images
+ * that a former process had there have the ids they had. Returns how many made no sense: those ids are free.
+ */
+uint32_t images_keep(struct images *t, struct ledger *ledger);
 
 /*
  * The image a mapping shows; opened here when it is new. Never NULL: at the cap, the shared image

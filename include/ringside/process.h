@@ -36,8 +36,7 @@ struct address_space {
 
 #define TASK_NAME_BYTES 24 /* the kernel's names take 16 (TASK_COMM_LEN); "[too many processes]" more */
 
-/* One thread. The counters belong to the worker's accounting; all in nanoseconds of CPU or numbers of
- * samples. */
+/* One thread. */
 struct task {
     uint32_t tid;
     bool exited;
@@ -45,11 +44,8 @@ struct task {
     char name[TASK_NAME_BYTES];
     struct process *process;
     struct task *next; /* of the same process */
-    uint64_t samples;  /* over its whole life */
-    uint64_t exact_ns; /* sum of its FEED_TASK_COUNT records of CPU time; with exact_seen */
-    uint64_t lost_samples;
-    bool exact_seen;
-    void *splice; /* the worker's memory of this thread's outer frames; freed with free() */
+    void *account;     /* the worker's, which takes it away before the task is forgotten */
+    void *splice;      /* the worker's memory of this thread's outer frames; freed with free() */
     /* private to src/process: */
     struct task *previous;         /* of the same process */
     struct task *ended, *ended_by; /* next and previous task of the queue of those that ended */
@@ -66,11 +62,7 @@ struct process {
     struct address_space *space;
     struct task *tasks;
     uint32_t task_count;
-    /* accounting over its whole life, for the worker */
-    uint64_t sampled_ns;     /* samples times period */
-    uint64_t accounted_ns;   /* what profiles have shown for it so far, sampled or not */
-    uint64_t ended_tasks_ns; /* exact time of its ended tasks */
-    uint64_t clock_base_ns;  /* process clock when profiling began, for the first process */
+    void *account; /* as a task's */
     /* private to src/process: */
     uint32_t slot, living; /* place in the table; tasks that have not ended */
     bool made_up;

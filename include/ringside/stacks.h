@@ -3,6 +3,9 @@
  *
  * A stack is a run of 64-bit frame words, leaf first; what a word means is the caller's business. Memory is
  * kept over stacks_clear(), so a warm table allocates nothing. Single-threaded; the worker's.
+ *
+ * The counts lie in a ledger: who is killed at any moment leaves there what was added, but for what it was
+ * adding just then, and the next stacks_new() with that ledger finds it.
  */
 #ifndef RINGSIDE_STACKS_H
 #define RINGSIDE_STACKS_H
@@ -11,12 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct ledger;
 struct stacks;
 
 struct stacks_limits {
     uint32_t stacks;  /* distinct stacks */
     uint32_t words;   /* frame words over all of them */
     uint32_t entries; /* distinct (stack, owner) pairs */
+    uint32_t owners;  /* a ledger's entries of this owner or one above make no sense; 0: any may be right */
 };
 
 /* One line of the period: `count` events of together `value` units happened in this stack, for this owner. */
@@ -26,8 +31,15 @@ struct stacks_entry {
     uint64_t count, value;
 };
 
-struct stacks *stacks_new(const struct stacks_limits *limits);
+/*
+ * ledger: borrowed, outlives the table; NULL: memory of its own. What a former process counted in it is there
+ * again, in so far as it makes sense; stacks_dropped() entries did not. Limits sink to what the ledger holds.
+ */
+struct stacks *stacks_new(const struct stacks_limits *limits, struct ledger *ledger);
 void stacks_free(struct stacks *s);
+uint32_t stacks_dropped(const struct stacks *s);
+/* How often the ledger's table was cleared: goes up with stacks_clear(). */
+uint32_t stacks_generation(const struct stacks *s);
 
 /* Frames of one stack; longer ones are kept out. */
 #define STACKS_FRAMES_MAX 8190U
@@ -43,7 +55,7 @@ const uint64_t *stacks_frames(const struct stacks *s, uint32_t stack, uint32_t *
 
 /*
  * Sorts the entries so that stacks which share their outer frames stand together (root first), then by owner:
- * that order compresses to a third of the bytes. Indices of entries change.
+ * that order compresses to a third of the bytes. Indices of entries change, and again when one is added.
  */
 void stacks_sort(struct stacks *s);
 void stacks_clear(struct stacks *s);

@@ -120,16 +120,24 @@ bool map64_remove(struct map64 *m, uint64_t key)
 
 #define OVERFLOW_TEXT "[too many strings]"
 
-static uint32_t strtab_append(struct strtab *t, const char *text, size_t n)
+/* The next text begins where the others end. */
+static uint32_t strtab_put_offset(struct strtab *t)
 {
     if (t->count == t->cap) {
         t->cap = t->cap ? t->cap * 2 : 64;
         t->offsets = base_realloc(t->offsets, t->cap * sizeof(*t->offsets));
     }
     t->offsets[t->count] = (uint32_t)t->bytes.len;
+    return t->count++;
+}
+
+static uint32_t strtab_append(struct strtab *t, const char *text, size_t n)
+{
+    uint32_t id = strtab_put_offset(t);
+
     buf_add(&t->bytes, text, n);
     buf_add(&t->bytes, "", 1);
-    return t->count++;
+    return id;
 }
 
 static uint32_t strtab_slot_of(const struct strtab *t, const char *text, size_t n)
@@ -166,9 +174,28 @@ void strtab_init(struct strtab *t, size_t max_bytes)
     strtab_reindex(t, 128);
 }
 
+void strtab_init_in(struct strtab *t, char *memory, size_t bytes, size_t used)
+{
+    uint32_t slots = 128;
+
+    *t = (struct strtab){.borrowed = true};
+    t->bytes = (struct buf){.data = memory, .cap = bytes, .max = MIN_OF(bytes, (size_t)UINT32_MAX)};
+    strtab_append(t, "", 0);
+    for (size_t n; t->bytes.len < used; t->bytes.len += n + 1) {
+        n = strnlen(memory + t->bytes.len, used - t->bytes.len);
+        if (n == used - t->bytes.len) /* the last one's end is missing */
+            break;
+        strtab_put_offset(t);
+    }
+    while (slots < t->count * 2)
+        slots *= 2;
+    strtab_reindex(t, slots);
+}
+
 void strtab_release(struct strtab *t)
 {
-    buf_release(&t->bytes);
+    if (!t->borrowed)
+        buf_release(&t->bytes);
     free(t->offsets);
     free(t->index);
     *t = (struct strtab){0};

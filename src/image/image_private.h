@@ -20,6 +20,8 @@ enum image_state {
 /* Of all copies out of memory together (memory.c); a file may take 64 MiB of it. */
 #define COPIED_BYTES_MAX (256ULL << 20)
 
+struct image_record;
+
 struct images {
     struct image_limits limits;
     struct stats *stats;
@@ -33,7 +35,8 @@ struct images {
     uint64_t clock;
     uint32_t *open_id; /* ring of limits.open_files ids, in the order they were opened */
     uint32_t open_at;
-    uint64_t copied_bytes; /* of all images */
+    uint64_t copied_bytes;       /* of all images */
+    struct image_record *record; /* in the ledger, by id; NULL: none is kept */
 };
 
 /* A file somebody mapped: what is known to tell it from others, and where it may be found. */
@@ -75,6 +78,18 @@ static inline bool same_build_id(const uint8_t *a, uint8_t a_bytes, const uint8_
 
 /* Puts an image under its build id; where another one has that, it stays. */
 void images_index_build_id(struct images *t, const struct image *i);
+/* An image with the next id nobody has had. */
+uint32_t images_next_id(struct images *t);
+/* Makes it known under what identifies it. */
+void images_index(struct images *t, const struct image *i);
+
+/* ---- keep.c: nothing happens where nothing is kept ---- */
+/* Writes down what identifies the image; forgets it. */
+void images_write_down(struct images *t, const struct image *i);
+void images_strike_out(struct images *t, const struct image *i);
+/* Around what reads the image: who dies in between twice does not read it again. */
+void images_reading(struct images *t, const struct image *i, bool now);
+
 /* What was opened turned out to be another file. */
 void images_forget_inode(struct images *t, struct image *i);
 

@@ -69,10 +69,11 @@ void images_forget_inode(struct images *t, struct image *i)
 {
     remove_key(t, key_of_inode(i->dev, i->inode), i);
     i->inode = 0;
+    images_write_down(t, i);
 }
 
 /* A later image of the same path or inode takes the place of an earlier one. */
-static void index_image(struct images *t, const struct image *i)
+void images_index(struct images *t, const struct image *i)
 {
     if (i->build_id_bytes)
         map64_put(&t->index, key_of_build_id(i->build_id, i->build_id_bytes), i->id);
@@ -91,16 +92,19 @@ static void unindex_image(struct images *t, const struct image *i)
 
 /* ---- life of one image ---- */
 
-static uint32_t take_id(struct images *t)
+uint32_t images_next_id(struct images *t)
 {
-    if (t->free_ids)
-        return t->free_id[--t->free_ids];
     if (t->ids == t->cap) {
         t->cap = t->cap ? t->cap * 2 : 64;
         t->image = base_realloc(t->image, t->cap * sizeof(struct image *));
         t->free_id = base_realloc(t->free_id, t->cap * sizeof(*t->free_id));
     }
     return t->ids++;
+}
+
+static uint32_t take_id(struct images *t)
+{
+    return t->free_ids ? t->free_id[--t->free_ids] : images_next_id(t);
 }
 
 static struct image *add_image(struct images *t, enum image_kind kind, const char *path, size_t path_bytes)
@@ -132,6 +136,7 @@ static void leave_open_ring(struct images *t, const struct image *i)
 
 static void free_image(struct images *t, struct image *i)
 {
+    images_strike_out(t, i);
     leave_open_ring(t, i);
     images_forget_copy(t, i);
     if (i->symbols_free && i->symbols)
@@ -168,6 +173,7 @@ void images_free(struct images *t)
 {
     if (!t)
         return;
+    t->record = NULL; /* they stay */
     for (uint32_t id = 0; id < t->ids; id++)
         if (t->image[id])
             free_image(t, t->image[id]);
@@ -344,7 +350,8 @@ static struct image *add_file(struct images *t, const struct image_ref *ref, enu
         if (i->state == IMAGE_STATE_UNOPENED)
             stats_add(t->stats, STATS_IMAGES_FAILED, 1);
     }
-    index_image(t, i);
+    images_index(t, i);
+    images_write_down(t, i);
     return i;
 }
 
@@ -367,8 +374,10 @@ static struct image *find_or_add(struct images *t, const struct image_ref *ref)
     if (!i)
         return add_file(t, named ? &by_name : ref, named ? IMAGE_ANON : IMAGE_FILE);
     /* Another process may reach what the first one could not; but not every one of thousands shall try. */
-    if (i->state == IMAGE_STATE_UNOPENED && is_power_of_two(i->seen + 1))
+    if (i->state == IMAGE_STATE_UNOPENED && is_power_of_two(i->seen + 1)) {
         try_to_open(t, i, ref);
+        images_write_down(t, i);
+    }
     return i;
 }
 

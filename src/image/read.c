@@ -113,7 +113,9 @@ const struct elf_file *image_elf(struct images *t, struct image *i)
         return &i->elf;
     if (i->state != IMAGE_STATE_NEW || (i->kind != IMAGE_FILE && i->kind != IMAGE_VDSO))
         return NULL;
+    images_reading(t, i, true);
     result = i->kind == IMAGE_VDSO ? read_vdso(i, &e) : read_file(t, i, &e);
+    images_reading(t, i, false);
     if (result < 0) {
         fail(t, i, &e);
         return NULL;
@@ -123,6 +125,7 @@ const struct elf_file *image_elf(struct images *t, struct image *i)
         i->build_id_bytes = i->elf.build_id_bytes;
         memcpy(i->build_id, i->elf.build_id, i->build_id_bytes);
         images_index_build_id(t, i);
+        images_write_down(t, i);
     }
     return &i->elf;
 }
@@ -135,7 +138,9 @@ static struct cfi *make_cfi(struct images *t, struct image *i)
 
     if (!f)
         return NULL;
+    images_reading(t, i, true);
     i->cfi = cfi_new(f, &t->limits.cfi, &e);
+    images_reading(t, i, false);
     if (!i->cfi)
         log_debug(image, "%s: %s", i->path, e.text);
     return i->cfi;

@@ -136,7 +136,7 @@ static uint32_t *entry_places(const struct stacks *s)
     for (uint32_t i = 0; i < s->stack_count; i++) {
         const struct stack *k = &s->stack[i];
 
-        item[i] = (struct item){.root = k->n ? k->words + k->n - 1 : k->words, .n = k->n, .stack = i};
+        item[i] = (struct item){.root = s->words + k->at + k->n - (k->n > 0), .n = k->n, .stack = i};
     }
     sort_items((struct range){.a = item, .count = s->stack_count});
     for (uint32_t i = 0; i < s->entry_count; i++)
@@ -148,29 +148,34 @@ static uint32_t *entry_places(const struct stacks *s)
     return place;
 }
 
-static int by_owner(const void *a, const void *b)
+/* Entries of one stack, by owner: mostly few. */
+static void sort_by_owner(const struct stacks_entry *entry, uint32_t *order, uint32_t count)
 {
-    const struct stacks_entry *x = a, *y = b;
+    for (uint32_t gap = count / 2; gap > 0; gap /= 2)
+        for (uint32_t i = gap; i < count; i++) {
+            uint32_t moving = order[i], j = i;
 
-    return (x->owner > y->owner) - (x->owner < y->owner);
+            for (; j >= gap && entry[order[j - gap]].owner > entry[moving].owner; j -= gap)
+                order[j] = order[j - gap];
+            order[j] = moving;
+        }
 }
 
+/* The entries stay where they are: who dies half-way must not leave some twice and others not at all. */
 void stacks_sort(struct stacks *s)
 {
-    FREE_PTR struct stacks_entry *sorted = NULL;
     FREE_PTR uint32_t *place = NULL;
+    uint32_t *order;
 
-    if (s->entry_count == 0)
+    if (s->entry_count == 0 || s->order)
         return;
-    sorted = base_alloc(s->entry_count * sizeof(*sorted));
+    order = base_alloc(s->entry_count * sizeof(*order));
     place = entry_places(s);
     for (uint32_t i = 0; i < s->entry_count; i++)
-        sorted[place[s->entry[i].stack]++] = s->entry[i];
+        order[place[s->entry[i].stack]++] = i;
     for (uint32_t i = 0, end; i < s->entry_count; i = end) {
-        end = place[sorted[i].stack];
-        if (end - i > 1)
-            qsort(&sorted[i], end - i, sizeof(*sorted), by_owner);
+        end = place[s->entry[order[i]].stack];
+        sort_by_owner(s->entry, order + i, end - i);
     }
-    memcpy(s->entry, sorted, s->entry_count * sizeof(*sorted));
-    stacks_reindex_entries(s);
+    s->order = order;
 }

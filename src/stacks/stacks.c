@@ -7,39 +7,67 @@
 #include <string.h>
 
 #include "ringside/base.h"
+#include "ringside/ledger.h"
 #include "table.h"
 
 #define ITEMS_START  256U
 #define QUIET_CLEARS 4U
 
-struct stacks *stacks_new(const struct stacks_limits *limits)
+/* ---- life ---- */
+
+static uint32_t room(uint32_t wanted, size_t bytes, size_t each)
+{
+    return (uint32_t)MIN_OF((size_t)wanted, bytes / each);
+}
+
+static void place(struct stacks *s)
+{
+    size_t bytes;
+
+    s->head = ledger_at(s->ledger, LEDGER_STACKS, &bytes);
+    s->stack = (struct stack *)(s->head + 1);
+    s->limits.stacks = room(s->limits.stacks, bytes - sizeof(*s->head), sizeof(*s->stack));
+    s->entry = ledger_at(s->ledger, LEDGER_ENTRIES, &bytes);
+    s->limits.entries = room(s->limits.entries, bytes, sizeof(*s->entry));
+    s->words = ledger_at(s->ledger, LEDGER_WORDS, &bytes);
+    s->limits.words = room(s->limits.words, bytes, sizeof(*s->words));
+}
+
+struct stacks *stacks_new(const struct stacks_limits *limits, struct ledger *ledger)
 {
     struct stacks *s = base_calloc(1, sizeof(*s));
 
     s->limits = *limits;
+    s->own_ledger = ledger ? NULL : ledger_new_private();
+    s->ledger = ledger ? ledger : s->own_ledger;
+    place(s);
+    if (s->head->magic == STACKS_MAGIC)
+        stacks_recover(s);
+    else
+        *s->head = (struct stacks_head){.magic = STACKS_MAGIC};
     return s;
 }
 
-static void release_memory(struct stacks *s)
+static void release_indices(struct stacks *s)
 {
-    struct stacks_limits limits = s->limits;
-
-    for (struct chunk *next; s->chunks; s->chunks = next) {
-        next = s->chunks->next;
-        free(s->chunks);
-    }
-    free(s->stack);
-    free(s->entry);
     free(s->stack_index.slot);
     free(s->entry_index.slot);
-    *s = (struct stacks){.limits = limits};
+    s->stack_index = s->entry_index = (struct index){0};
+}
+
+static void forget_order(struct stacks *s)
+{
+    free(s->order);
+    s->order = NULL;
 }
 
 void stacks_free(struct stacks *s)
 {
     if (!s)
         return;
-    release_memory(s);
+    release_indices(s);
+    forget_order(s);
+    ledger_free(s->own_ledger);
     free(s);
 }
 
@@ -52,7 +80,7 @@ static inline uint64_t mix(uint64_t h, uint64_t word)
 }
 
 /* Four chains side by side: a single one waits six cycles for each word's multiplication. */
-static uint64_t hash_frames(const uint64_t *w, uint32_t n)
+uint64_t stacks_hash(const uint64_t *w, uint32_t n)
 {
     uint64_t a = n, b = 0x9e3779b97f4a7c15ULL, c = 0xbf58476d1ce4e5b9ULL, d = 0x94d049bb133111ebULL;
     uint32_t i = 0;
@@ -99,68 +127,57 @@ static void index_clear(struct index *x)
         memset(x->slot, 0, x->slots * sizeof(*x->slot));
 }
 
-static void reindex_stacks(struct stacks *s, uint32_t slots)
+void stacks_index_stack(struct stacks *s, uint32_t stack)
 {
-    index_resize(&s->stack_index, slots);
+    index_insert(&s->stack_index, s->stack[stack].hash, stack);
+}
+
+void stacks_index_entry(struct stacks *s, uint32_t entry)
+{
+    const struct stacks_entry *e = &s->entry[entry];
+
+    index_insert(&s->entry_index, hash_pair(e->stack, e->owner), entry);
+}
+
+/* Slots for twice n items. */
+static uint32_t slots_for(uint32_t n)
+{
+    uint32_t slots = 2 * ITEMS_START;
+
+    while (slots / 2 < n)
+        slots *= 2;
+    return slots;
+}
+
+void stacks_make_indices(struct stacks *s)
+{
+    index_resize(&s->stack_index, slots_for(s->stack_count));
+    index_resize(&s->entry_index, slots_for(s->entry_count));
+}
+
+static void grow_stack_index(struct stacks *s)
+{
+    index_resize(&s->stack_index, slots_for(s->stack_count + 1));
     for (uint32_t i = 0; i < s->stack_count; i++)
-        index_insert(&s->stack_index, s->stack[i].hash, i);
+        stacks_index_stack(s, i);
 }
 
-static void insert_entries(struct stacks *s)
+static void grow_entry_index(struct stacks *s)
 {
-    for (uint32_t i = 0; i < s->entry_count; i++) {
-        index_insert(&s->entry_index, hash_pair(s->entry[i].stack, s->entry[i].owner), i);
-        s->stack[s->entry[i].stack].entry = i;
-    }
+    index_resize(&s->entry_index, slots_for(s->entry_count + 1));
+    for (uint32_t i = 0; i < s->entry_count; i++)
+        stacks_index_entry(s, i);
 }
 
-void stacks_reindex_entries(struct stacks *s)
-{
-    index_clear(&s->entry_index);
-    insert_entries(s);
-}
-
-/* ---- growing ---- */
-
-static uint32_t grown(uint32_t cap, uint64_t need, uint32_t start, uint32_t max)
-{
-    uint64_t wanted = cap ? cap : start;
-
-    while (wanted < need)
-        wanted *= 2;
-    return (uint32_t)MIN_OF(wanted, (uint64_t)max);
-}
-
-/* Goes on to a chunk that is empty: one that was filled before the table was cleared, or a new one. */
-static void next_chunk(struct stacks *s)
-{
-    struct chunk *next = s->chunk ? s->chunk->next : s->chunks;
-
-    if (!next) {
-        next = base_alloc(sizeof(*next));
-        next->next = NULL;
-        s->chunk_count++;
-        if (s->chunk)
-            s->chunk->next = next;
-        else
-            s->chunks = next;
-    }
-    s->chunk = next;
-    s->chunk_used = 0;
-}
+/* ---- room ---- */
 
 static bool reserve_stack(struct stacks *s, uint32_t n)
 {
     if (n > STACKS_FRAMES_MAX || s->stack_count >= s->limits.stacks ||
         (uint64_t)s->word_count + n > s->limits.words)
         return false;
-    if (!s->chunk || n > STACKS_FRAMES_MAX - s->chunk_used)
-        next_chunk(s);
-    if (s->stack_count == s->stack_cap) {
-        s->stack_cap = grown(s->stack_cap, s->stack_count + 1ULL, ITEMS_START, s->limits.stacks);
-        s->stack = base_realloc(s->stack, s->stack_cap * sizeof(*s->stack));
-        reindex_stacks(s, grown(s->stack_index.slots, s->stack_cap * 2ULL, ITEMS_START, 1U << 31));
-    }
+    if (s->stack_count >= s->stack_index.slots / 2)
+        grow_stack_index(s);
     return true;
 }
 
@@ -168,12 +185,8 @@ static bool reserve_entry(struct stacks *s)
 {
     if (s->entry_count >= s->limits.entries)
         return false;
-    if (s->entry_count < s->entry_cap)
-        return true;
-    s->entry_cap = grown(s->entry_cap, s->entry_count + 1ULL, ITEMS_START, s->limits.entries);
-    s->entry = base_realloc(s->entry, s->entry_cap * sizeof(*s->entry));
-    index_resize(&s->entry_index, grown(s->entry_index.slots, s->entry_cap * 2ULL, ITEMS_START, 1U << 31));
-    insert_entries(s);
+    if (s->entry_count >= s->entry_index.slots / 2)
+        grow_entry_index(s);
     return true;
 }
 
@@ -191,13 +204,13 @@ static struct stack *find_stack(const struct stacks *s, const uint64_t *frames, 
 
         if (x->slot[i].tag != tag || k->n != n)
             continue;
-        if (n == 0 || memcmp(k->words, frames, n * sizeof(*frames)) == 0)
+        if (n == 0 || memcmp(s->words + k->at, frames, n * sizeof(*frames)) == 0)
             return k;
     }
     return NULL;
 }
 
-static struct stacks_entry *find_entry(const struct stacks *s, uint32_t stack, uint32_t owner)
+struct stacks_entry *stacks_find_entry(const struct stacks *s, uint32_t stack, uint32_t owner)
 {
     const struct index *x = &s->entry_index;
     uint64_t hash = hash_pair(stack, owner);
@@ -215,14 +228,15 @@ static struct stacks_entry *find_entry(const struct stacks *s, uint32_t stack, u
 static struct stack *new_stack(struct stacks *s, const uint64_t *frames, uint32_t n, uint64_t hash)
 {
     struct stack *k = &s->stack[s->stack_count];
-    uint64_t *words = &s->chunk->words[s->chunk_used];
 
-    *k = (struct stack){.hash = hash, .words = words, .n = n};
     if (n)
-        memcpy(words, frames, n * sizeof(*frames));
-    s->chunk_used += n;
+        memcpy(s->words + s->word_count, frames, n * sizeof(*frames));
+    *k = (struct stack){.hash = hash, .at = s->word_count, .n = n};
     s->word_count += n;
-    index_insert(&s->stack_index, hash, s->stack_count++);
+    stacks_index_stack(s, s->stack_count++);
+    publish(&s->head->stacks, s->stack_count);
+    s->head->high_stacks = MAX_OF(s->head->high_stacks, s->stack_count);
+    s->head->high_words = MAX_OF(s->head->high_words, s->word_count);
     return k;
 }
 
@@ -233,7 +247,10 @@ static struct stacks_entry *new_entry(struct stacks *s, struct stack *k, uint32_
 
     *e = (struct stacks_entry){.stack = stack, .owner = owner};
     k->entry = s->entry_count;
-    index_insert(&s->entry_index, hash_pair(stack, owner), s->entry_count++);
+    stacks_index_entry(s, s->entry_count++);
+    publish(&s->head->entries, s->entry_count);
+    s->head->high_entries = MAX_OF(s->head->high_entries, s->entry_count);
+    forget_order(s);
     return e;
 }
 
@@ -243,7 +260,7 @@ static struct stacks_entry *entry_of(struct stacks *s, struct stack *k, uint32_t
 
     if (e->owner == owner) /* a stack always has an entry, and k->entry is one of its own */
         return e;
-    e = find_entry(s, (uint32_t)(k - s->stack), owner);
+    e = stacks_find_entry(s, (uint32_t)(k - s->stack), owner);
     if (!e)
         return reserve_entry(s) ? new_entry(s, k, owner) : NULL;
     k->entry = (uint32_t)(e - s->entry);
@@ -255,7 +272,7 @@ static struct stacks_entry *entry_of(struct stacks *s, struct stack *k, uint32_t
 bool stacks_add(struct stacks *s, const uint64_t *frames, uint32_t n, uint32_t owner, uint64_t count,
                 uint64_t value)
 {
-    uint64_t hash = hash_frames(frames, n);
+    uint64_t hash = stacks_hash(frames, n);
     struct stack *k = find_stack(s, frames, n, hash);
     struct stacks_entry *e;
 
@@ -283,30 +300,56 @@ uint32_t stacks_entry_count(const struct stacks *s)
 
 const struct stacks_entry *stacks_entry_at(const struct stacks *s, uint32_t i)
 {
-    return &s->entry[i];
+    return &s->entry[s->order ? s->order[i] : i];
 }
 
 const uint64_t *stacks_frames(const struct stacks *s, uint32_t stack, uint32_t *n)
 {
     *n = s->stack[stack].n;
-    return s->stack[stack].words;
+    return s->words + s->stack[stack].at;
+}
+
+uint32_t stacks_dropped(const struct stacks *s)
+{
+    return s->dropped;
+}
+
+uint32_t stacks_generation(const struct stacks *s)
+{
+    return s->head->generation;
 }
 
 static bool mostly_unused(const struct stacks *s)
 {
-    return s->chunk_count > 1 && s->word_count < s->chunk_count * (STACKS_FRAMES_MAX / 4) &&
-           s->stack_count <= s->stack_cap / 4 && s->entry_count <= s->entry_cap / 4;
+    const struct stacks_head *h = s->head;
+
+    return h->high_words > ITEMS_START * 32 && s->word_count < h->high_words / 4 &&
+           s->stack_count <= h->high_stacks / 4 && s->entry_count <= h->high_entries / 4;
+}
+
+/* Of the ledger, all; of the indices, too: they are as large as the busiest period wanted them. */
+static void give_back(struct stacks *s)
+{
+    release_indices(s);
+    ledger_give_back(s->ledger, LEDGER_STACKS, sizeof(*s->head));
+    ledger_give_back(s->ledger, LEDGER_ENTRIES, 0);
+    ledger_give_back(s->ledger, LEDGER_WORDS, 0);
+    s->head->high_stacks = s->head->high_entries = s->head->high_words = 0;
+    s->quiet_clears = 0;
 }
 
 void stacks_clear(struct stacks *s)
 {
-    s->quiet_clears = mostly_unused(s) ? s->quiet_clears + 1 : 0;
-    if (s->quiet_clears >= QUIET_CLEARS) { /* one busy period does not set what is held for ever */
-        release_memory(s);
-        return;
-    }
-    s->chunk = NULL;
+    bool unused = mostly_unused(s);
+
+    publish(&s->head->entries, 0);
+    publish(&s->head->stacks, 0);
+    publish(&s->head->generation, s->head->generation + 1);
     s->word_count = s->stack_count = s->entry_count = 0;
+    forget_order(s);
+    s->quiet_clears = unused ? s->quiet_clears + 1 : 0;
+    if (s->quiet_clears >= QUIET_CLEARS) /* one busy period does not set what is held for ever */
+        give_back(s);
     index_clear(&s->stack_index);
     index_clear(&s->entry_index);
 }

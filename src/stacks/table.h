@@ -1,9 +1,13 @@
 /*
- * table.h - the table behind stacks.h, shared by the code that adds and the code that sorts
+ * table.h - the table behind stacks.h, shared by the code that adds, sorts and recovers
  *
- * Two levels: a stack's words are stored once, in chunks that never move; entries pair a stack with an owner.
- * Both are found through open-addressed indices whose slots carry half of the hash, so that a miss rarely
- * touches what it points at.
+ * Two levels: a stack's words are stored once, one stack behind the other; entries pair a stack with an
+ * owner. Both are found through open-addressed indices whose slots carry half of the hash, so that a miss
+ * rarely touches what it points at.
+ *
+ * Head, stacks, words and entries lie in the ledger. Whoever dies leaves them usable: a stack or an entry is
+ * complete before the number of them says that it is there, and none is ever moved or taken away but by
+ * stacks_clear(). Indices and the sorted order are the process's own.
  */
 #ifndef RINGSIDE_STACKS_TABLE_H
 #define RINGSIDE_STACKS_TABLE_H
@@ -12,18 +16,20 @@
 
 #include <stddef.h>
 
+#define STACKS_MAGIC 0x736b636174730001ULL
+
 struct stack {
-    uint64_t hash;
-    const uint64_t *words; /* in a chunk */
+    uint64_t hash; /* of its words: tells a successor whether they are still what they were */
+    uint32_t at;   /* its words */
     uint32_t n;
     uint32_t entry; /* the entry added to last: most stacks have one owner */
 };
 
-/* One array that doubles would copy all words, and touch new memory for them, again and again. 64 KiB, with
- * the pointer. */
-struct chunk {
-    struct chunk *next;
-    uint64_t words[STACKS_FRAMES_MAX];
+struct stacks_head {
+    uint64_t magic;
+    uint32_t stacks, entries;
+    uint32_t generation;                            /* how often it was cleared */
+    uint32_t high_stacks, high_entries, high_words; /* since memory was last given back */
 };
 
 struct index_slot {
@@ -38,18 +44,31 @@ struct index {
 
 struct stacks {
     struct stacks_limits limits;
-    struct chunk *chunks, *chunk; /* all; the one being filled */
+    struct ledger *ledger, *own_ledger; /* the latter is freed with the table, or NULL */
+    struct stacks_head *head;
     struct stack *stack;
     struct stacks_entry *entry;
-    uint32_t chunk_used, chunk_count; /* words in the one being filled; chunks held */
-    uint32_t word_count;
-    uint32_t stack_count, stack_cap;
-    uint32_t entry_count, entry_cap;
+    uint64_t *words;
+    uint32_t word_count, stack_count, entry_count;
+    uint32_t dropped; /* entries of a former process that made no sense */
     struct index stack_index, entry_index;
+    uint32_t *order;       /* sorted: position -> entry; else NULL */
     uint32_t quiet_clears; /* periods in a row that used little of what is held */
 };
 
-/* After entries changed places. */
-void stacks_reindex_entries(struct stacks *s);
+uint64_t stacks_hash(const uint64_t *words, uint32_t n);
+struct stacks_entry *stacks_find_entry(const struct stacks *s, uint32_t stack, uint32_t owner);
+/* Empty ones, large enough for as much as there is. */
+void stacks_make_indices(struct stacks *s);
+/* There must be room. */
+void stacks_index_stack(struct stacks *s, uint32_t stack);
+void stacks_index_entry(struct stacks *s, uint32_t entry);
+/* recover.c: what the ledger holds from before. */
+void stacks_recover(struct stacks *s);
+
+static inline void publish(uint32_t *count, uint32_t n)
+{
+    __atomic_store_n(count, n, __ATOMIC_RELEASE); /* after all it counts: see above */
+}
 
 #endif

@@ -6,11 +6,15 @@
  * both exactly: an ended task's time comes with FEED_TASK_COUNT (one record per task and CPU), a living
  * process has its clock, and the whole tree the event's own count.
  *
- * process.accounted_ns holds what period ends have shown of a living process beyond its samples; its tasks
- * pay it back when they end and their exact time is known. process.sampled_ns counts samples of living tasks
+ * accounted_ns of a process holds what period ends have shown of it while it lived beyond its samples; its
+ * tasks pay it back when they end and their exact time is known. sampled_ns counts samples of living tasks
  * only.
+ *
+ * All of this goes on when a worker dies (accounts.h), and so do the records, which wait in the rings. What
+ * has no room there meanwhile the kernel counts: for each ring when there is room again, and for each task at
+ * its end. The former says how much of the latter is the restart's fault.
  */
-#include <string.h>
+#include <stdlib.h>
 
 #include "worker_private.h"
 
@@ -27,90 +31,185 @@ static bool kernel_sampled(const struct worker *w)
 /* Shown under the process's name; without pid, so that thousands of short-lived processes are one line. */
 static void show(struct worker *w, const char *process_name, enum pseudo what, uint64_t ns)
 {
-    uint32_t name = strtab_add(&w->strings, process_name);
+    uint32_t name = period_text(w, process_name);
     struct owner o = {.process_name = name, .event = w->feed->info.cpu_event};
     uint64_t words[2] = {word_pseudo(what), word_text(name)};
 
     if (!ns)
         return;
-    w->shown_ns += ns;
+    w->live->shown_ns += ns;
     stacks_add(w->stacks, words, name ? 2 : 1, owner_of(w, &o), 0, ns);
 }
+
+void account_lost(struct worker *w, uint64_t ns)
+{
+    show(w, w->kept.root_name, PSEUDO_RESTARTED, ns);
+}
+
+/* ---- gaps between workers ---- */
+
+void account_open(struct worker *w)
+{
+    struct gaps *g = &w->gaps;
+
+    if (!w->recovered)
+        return;
+    w->kept.lost_some |= w->config->history && w->config->history->restarts;
+    g->cpus = g->open = MAX_OF(w->feed->info.cpus, 1U);
+    g->closed = base_calloc(g->cpus, sizeof(*g->closed));
+    g->since_ns = clock_mono_ns();
+}
+
+void account_gap_over(struct worker *w, const struct feed_record *r)
+{
+    struct gaps *g = &w->gaps;
+
+    if (r->cpu >= g->cpus || g->closed[r->cpu])
+        return;
+    g->closed[r->cpu] = 1;
+    if (--g->open == 0) {
+        free(g->closed);
+        g->closed = NULL;
+    }
+}
+
+/* The kernel says so in front of the first record that had room again (perf_output_begin). */
+void account_no_room(struct worker *w, const struct feed_record *r)
+{
+    const struct gaps *g = &w->gaps;
+
+    if (!g->open || r->cpu >= g->cpus || g->closed[r->cpu] || r->u.lost.records >= UINT32_MAX)
+        return;
+    w->live->gap_ns += r->u.lost.records * feed_period_ns(&w->feed->info);
+}
+
+/* How much of what was lost the gaps account for. */
+static uint64_t take_gap(struct worker *w, uint64_t lost)
+{
+    uint64_t part = MIN_OF(lost, w->live->gap_ns);
+
+    w->live->gap_ns -= part;
+    return part;
+}
+
+/* What nothing else explains. */
+static enum pseudo unexplained(const struct worker *w)
+{
+    return w->kept.lost_some ? PSEUDO_RESTARTED : PSEUDO_NOT_SAMPLED;
+}
+
+/* ---- tasks that ended ---- */
 
 /* Splits unsampled time. Less than a period is what sampling leaves over; more than that is kernel mode where
  * it is excluded. */
 static void show_rest(struct worker *w, const char *name, uint64_t lost_samples, uint64_t rest)
 {
     uint64_t period = feed_period_ns(&w->feed->info);
-    uint64_t lost = MIN_OF(lost_samples * period, rest);
+    uint64_t lost = MIN_OF(lost_samples * period, rest), gap = take_gap(w, lost);
 
-    show(w, name, PSEUDO_LOST, lost);
+    show(w, name, PSEUDO_RESTARTED, gap);
+    show(w, name, PSEUDO_LOST, lost - gap);
     rest -= lost;
     if (rest < period)
         show(w, name, PSEUDO_ENDED_WITHIN_PERIOD, rest);
     else if (!kernel_sampled(w))
         show(w, name, PSEUDO_KERNEL_NOT_PERMITTED, rest);
     else
-        show(w, name, PSEUDO_NOT_SAMPLED, rest);
+        show(w, name, unexplained(w), rest);
+}
+
+static struct task_account *find_account(struct worker *w, uint32_t pid, uint32_t tid)
+{
+    struct task *task = process_find_task(w->processes, pid, tid);
+
+    return task ? account_of_task(w, task) : accounts_find_left(w, pid, tid);
 }
 
 void account_task_count(struct worker *w, const struct feed_record *r)
 {
-    struct task *task = process_find_task(w->processes, r->pid, r->tid);
+    bool cpu_time = r->u.task_count.event == w->feed->info.cpu_event;
+    struct task_account *a = find_account(w, r->pid, r->tid);
 
     stats_add(w->stats, STATS_SAMPLES_LOST, r->u.task_count.lost_samples);
-    w->task_times_seen |= r->u.task_count.event == w->feed->info.cpu_event;
-    if (!task)
+    if (cpu_time && !w->kept.task_times_seen) {
+        w->kept.task_times_seen = true;
+        kept_publish(w);
+    }
+    if (!a)
         return; /* the run's total still has it */
-    counts_take_task(w, task, r);
-    if (r->u.task_count.event != w->feed->info.cpu_event)
+    w->live->taken = (struct taken){r->time_ns, r->tid, FEED_TASK_COUNT, (uint16_t)r->u.task_count.event};
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    counts_take_task(w, a, r);
+    if (!cpu_time)
         return;
-    task->exact_seen = true;
-    task->exact_ns += r->u.task_count.value;
-    task->lost_samples += r->u.task_count.lost_samples;
+    a->exact_seen = true;
+    a->exact_ns += r->u.task_count.value;
+    a->lost_samples += r->u.task_count.lost_samples;
+}
+
+/* Once only, whoever dies and whoever goes on: so the account is empty first. */
+void account_ended(struct worker *w, struct task_account *a, struct process_account *p)
+{
+    struct task_account was = *a;
+    uint64_t sampled = was.samples * feed_period_ns(&w->feed->info);
+    uint64_t rest, paid;
+
+    a->exact_seen = false;
+    a->samples = 0;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    p->sampled_ns = minus(p->sampled_ns, sampled);
+    if (!was.exact_seen || was.unknown)
+        return; /* the first task of the run, or a kernel that does not report them */
+    rest = minus(was.exact_ns, sampled);
+    paid = MIN_OF(rest, p->accounted_ns);
+    p->accounted_ns -= paid;
+    p->ended_tasks_ns += was.exact_ns;
+    show_rest(w, p->name, was.lost_samples, rest - paid);
 }
 
 static void account_ended_task(struct worker *w, struct task *task)
 {
-    struct process *p = task->process;
-    uint64_t sampled = task->samples * feed_period_ns(&w->feed->info);
-    uint64_t rest, paid;
+    struct task_account *a = account_of_task(w, task);
+    struct process_account *p = account_of_process(w, task->process);
 
-    if (task->tid != w->root_pid)
-        w->inheritors_ended = true;
-    p->sampled_ns = minus(p->sampled_ns, sampled);
-    if (!task->exact_seen)
-        return; /* the first task of the run, or a kernel that does not report them */
-    rest = minus(task->exact_ns, sampled);
-    paid = MIN_OF(rest, p->accounted_ns);
-    p->accounted_ns -= paid;
-    p->ended_tasks_ns += task->exact_ns;
-    show_rest(w, p->name, task->lost_samples, rest - paid);
+    if (task->tid != w->kept.root_pid && !w->kept.inheritors_ended) {
+        w->kept.inheritors_ended = true;
+        kept_publish(w);
+    }
+    account_ended(w, a, p);
+    counts_end_task(w, a, task->process->name);
 }
 
 void account_ended_tasks(struct worker *w, uint64_t before_ns)
 {
     struct task *task;
 
+    accounts_end_left(w, before_ns);
     while ((task = processes_next_ended(w->processes, before_ns))) {
         account_ended_task(w, task);
-        counts_end_task(w, task);
+        accounts_remove_task(w, task);
         processes_forget(w->processes, task);
     }
 }
 
+/* ---- the end of a period ---- */
+
 /* Time of living tasks that neither samples nor earlier periods have shown. */
 static void account_living(struct worker *w, struct process *p)
 {
-    uint64_t used = minus(clock_process_cpu_ns((int)p->pid), p->clock_base_ns + p->ended_tasks_ns);
-    uint64_t rest = minus(used, p->sampled_ns + p->accounted_ns);
+    struct process_account *a = account_of_process(w, p);
+    uint64_t used = minus(clock_process_cpu_ns((int)p->pid), a->clock_base_ns + a->ended_tasks_ns);
+    uint64_t rest = minus(used, a->sampled_ns + a->accounted_ns);
     uint64_t left_over = feed_period_ns(&w->feed->info) * p->task_count;
+    uint64_t gap;
 
     /* What each thread has used since its last sample will be sampled, or shown at its end. */
     if (rest <= left_over)
         return;
-    p->accounted_ns += rest;
-    show(w, p->name, kernel_sampled(w) ? PSEUDO_NOT_SAMPLED : PSEUDO_KERNEL_NOT_PERMITTED, rest);
+    a->accounted_ns += rest;
+    gap = take_gap(w, rest);
+    show(w, p->name, PSEUDO_RESTARTED, gap);
+    show(w, p->name, kernel_sampled(w) ? unexplained(w) : PSEUDO_KERNEL_NOT_PERMITTED, rest - gap);
 }
 
 /* What the whole tree used beyond everything shown: the first task's share, which no record reports, or all
@@ -124,11 +223,11 @@ static void account_remainder(struct worker *w)
     w->feed->ops->totals(w->feed, w->feed->info.cpu_event, &totals);
     if (!totals.known)
         return;
-    rest = minus(totals.value, w->shown_ns);
-    if (w->inheritors_ended && !w->task_times_seen && info->event[info->cpu_event].task_counts)
-        show(w, w->root_name, PSEUDO_NOT_SAMPLED, rest);
+    rest = minus(totals.value, w->live->shown_ns);
+    if (w->kept.inheritors_ended && !w->kept.task_times_seen && info->event[info->cpu_event].task_counts)
+        show(w, w->kept.root_name, unexplained(w), rest);
     else
-        show_rest(w, w->root_name, totals.lost_samples, rest);
+        show_rest(w, w->kept.root_name, totals.lost_samples, rest);
     stats_add(w->stats, STATS_SAMPLES_LOST, totals.lost_samples);
 }
 
@@ -141,7 +240,8 @@ static void account_outside_events(struct worker *w)
 {
     uint64_t charged = w->config->charged_ns ? *w->config->charged_ns : 0;
 
-    show(w, w->root_name, PSEUDO_OUTSIDE_EVENTS, minus(charged, w->shown_ns + w->config->root_clock_ns));
+    show(w, w->kept.root_name, PSEUDO_OUTSIDE_EVENTS,
+         minus(charged, w->live->shown_ns + w->config->root_clock_ns));
 }
 
 void account_period_end(struct worker *w, bool last)
@@ -151,6 +251,7 @@ void account_period_end(struct worker *w, bool last)
     counts_end_period(w, last);
     if (w->feed->info.cpu_event == FEED_NO_EVENT)
         return;
+    accounts_meet_left(w);
     if (w->config->root_pid)
         for (struct process *p; (p = processes_next(w->processes, &at));)
             if (!p->exited && !p->overflow)

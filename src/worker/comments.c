@@ -9,9 +9,14 @@
 
 #include "worker_private.h"
 
+static uint64_t since(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0;
+}
+
 static uint64_t counted(const struct worker *w, enum stats_id id)
 {
-    return stats_get(w->stats, id) - w->before.value[id];
+    return since(stats_get(w->stats, id), w->kept.told.counters.value[id]);
 }
 
 static double share(uint64_t part, uint64_t whole)
@@ -78,12 +83,31 @@ static void add_deliveries(const struct worker *w, struct profile *p)
                             (unsigned long long)unreadable);
 }
 
+/* Workers that died and others that made room: since the last profile. */
+static void add_history(const struct worker *w, struct profile *p, const struct worker_history *now)
+{
+    const struct worker_history *told = &w->kept.told.history;
+    uint64_t restarts = since(now->restarts, told->restarts), gap_ns = since(now->gap_ns, told->gap_ns);
+    uint64_t refreshes = since(now->refreshes, told->refreshes);
+
+    if (restarts)
+        profile_add_comment(p, "profiler restarts: %llu, time without one: %.3f s",
+                            (unsigned long long)restarts, (double)gap_ns / 1e9);
+    if (refreshes)
+        profile_add_comment(p, "profiler refreshes: %llu", (unsigned long long)refreshes);
+    if (counted(w, STATS_LEDGER_DROPPED))
+        profile_add_comment(p, "dropped after a restart: %llu",
+                            (unsigned long long)counted(w, STATS_LEDGER_DROPPED));
+}
+
 void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns)
 {
     uint64_t samples = counted(w, STATS_SAMPLES);
     uint64_t incomplete = counted(w, STATS_STACKS_NO_ROW) + counted(w, STATS_STACKS_BAD_STATE) +
                           counted(w, STATS_STACKS_NO_PROGRESS);
+    struct worker_history history;
     struct stats_self self;
+    uint64_t cpu_ns;
 
     add_identity(p, w->config);
     add_capture(p, &w->feed->info);
@@ -103,13 +127,15 @@ void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns)
         share(counted(w, STATS_STACKS_TRUNCATED) + counted(w, STATS_STACKS_TOO_DEEP), samples),
         share(incomplete, samples), share(counted(w, STATS_STACKS_SPLICED), samples));
     stats_self(&self);
+    history = w->config->history ? *w->config->history : (struct worker_history){0};
+    cpu_ns = history.former_cpu_ns + self.cpu_ns;
     profile_add_comment(p, "profiler: %.3f ms CPU in %.3f s, peak memory %.1f MiB, wake-ups %llu",
-                        (double)(self.cpu_ns - w->self_cpu_before_ns) / 1e6, (double)duration_ns / 1e9,
-                        (double)self.peak_rss_bytes / 1048576.0,
+                        (double)(cpu_ns - MIN_OF(cpu_ns, w->kept.told.profiler_cpu_ns)) / 1e6,
+                        (double)duration_ns / 1e9, (double)self.peak_rss_bytes / 1048576.0,
                         (unsigned long long)counted(w, STATS_WAKEUPS));
+    add_history(w, p, &history);
     add_deliveries(w, p);
     /* Not when the period ends: what is counted while this profile is delivered, or while nothing runs, is in
      * the next one. */
-    w->before = *w->stats;
-    w->self_cpu_before_ns = self.cpu_ns;
+    w->telling = (struct told){.counters = *w->stats, .history = history, .profiler_cpu_ns = cpu_ns};
 }

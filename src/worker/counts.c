@@ -28,7 +28,7 @@ static bool counts_event(const struct worker *w, uint32_t event)
 
 static double value_of_one(const struct worker *w, uint32_t event, bool lost)
 {
-    const struct event_count *c = &w->counted[event];
+    const struct event_count *c = &w->live->counted[event];
     double each = w->feed->info.event[event].each;
 
     if (each > 0)
@@ -42,11 +42,11 @@ static double value_of_one(const struct worker *w, uint32_t event, bool lost)
 static void show(struct worker *w, uint32_t event, const char *process_name, enum pseudo what, uint64_t n)
 {
     double value = (double)n * value_of_one(w, event, what == PSEUDO_LOST);
-    uint32_t name = strtab_add(&w->strings, process_name);
+    uint32_t name = period_text(w, process_name);
     struct owner o = {.process_name = name, .event = event};
     uint64_t words[2] = {word_pseudo(what), word_text(name)};
 
-    w->counted[event].shown += n;
+    w->live->counted[event].shown += n;
     if (value >= 0.5)
         stacks_add(w->stacks, words, name ? 2 : 1, owner_of(w, &o), 0, (uint64_t)(value + 0.5));
 }
@@ -66,7 +66,7 @@ static void show_rest(struct worker *w, uint32_t event, const char *name, uint64
 
 void counts_take_sample(struct worker *w, struct task *task, const struct feed_sample *s)
 {
-    struct event_count *c = &w->counted[s->event];
+    struct event_count *c = &w->live->counted[s->event];
 
     if (!counts_event(w, s->event))
         return;
@@ -77,24 +77,21 @@ void counts_take_sample(struct worker *w, struct task *task, const struct feed_s
         c->recent += ((double)s->value / (double)s->counted - c->recent) / RECENT_SAMPLES;
     c->sampled_in_period += s->counted;
     if (w->feed->info.event[s->event].task_counts)
-        task_memory(task)->unsampled[s->event].events -= s->counted;
+        account_events(w, account_of_task(w, task))[s->event] -= s->counted;
 }
 
-void counts_take_task(struct worker *w, struct task *task, const struct feed_record *r)
+void counts_take_task(struct worker *w, struct task_account *a, const struct feed_record *r)
 {
-    struct unsampled *u;
-
     if (!counts_event(w, r->u.task_count.event))
         return;
-    u = &task_memory(task)->unsampled[r->u.task_count.event];
-    u->events += r->u.task_count.value;
-    u->exact = true;
+    account_events(w, a)[r->u.task_count.event] += r->u.task_count.value;
+    a->counts_exact |= 1U << r->u.task_count.event;
 }
 
 void counts_take_lost(struct worker *w, uint64_t n)
 {
     for (uint32_t event = 0; event < w->feed->info.events; event++) {
-        struct event_count *c = &w->counted[event];
+        struct event_count *c = &w->live->counted[event];
 
         if (c->sampled < RECENT_SAMPLES) /* that is not an average yet */
             continue;
@@ -103,21 +100,19 @@ void counts_take_lost(struct worker *w, uint64_t n)
     }
 }
 
-void counts_end_task(struct worker *w, struct task *task)
+void counts_end_task(struct worker *w, struct task_account *a, const char *process_name)
 {
-    struct thread_memory *m = task->splice;
-
-    for (uint32_t event = 0; m && event < w->feed->info.events; event++) {
-        struct unsampled *u = &m->unsampled[event];
-        struct event_count *c = &w->counted[event];
-        uint64_t paid;
+    for (uint32_t event = 0; a->counts_exact && !a->unknown && event < w->feed->info.events; event++) {
+        uint64_t events = account_events(w, a)[event], paid;
+        struct event_count *c = &w->live->counted[event];
 
         /* The first task is not reported; and a torn record must not make a debt of a surplus. */
-        if (!u->exact || (int64_t)u->events <= 0)
+        if (!(a->counts_exact & 1U << event) || (int64_t)events <= 0)
             continue;
-        paid = MIN_OF(u->events, c->advance);
+        paid = MIN_OF(events, c->advance);
         c->advance -= paid;
-        show_rest(w, event, task->process->name, u->events - paid);
+        a->counts_exact &= ~(1U << event);
+        show_rest(w, event, process_name, events - paid);
     }
 }
 
@@ -129,9 +124,9 @@ static void read_totals(struct worker *w)
 
     for (uint32_t event = 0; event < w->feed->info.events; event++) {
         w->feed->ops->totals(w->feed, event, &totals);
-        w->counted[event].total_known = totals.known;
-        w->counted[event].total = totals.value;
-        w->counted[event].total_lost = totals.lost_samples;
+        w->live->counted[event].total_known = totals.known;
+        w->live->counted[event].total = totals.value;
+        w->live->counted[event].total_lost = totals.lost_samples;
     }
     w->counted_at_ns = clock_mono_ns();
 }
@@ -167,7 +162,7 @@ static void scale_down(struct event_count *c, uint64_t excess)
 
 static void end_period(struct worker *w, uint32_t event, bool last)
 {
-    struct event_count *c = &w->counted[event];
+    struct event_count *c = &w->live->counted[event];
     uint64_t coming = last ? 0 : still_coming(w, event);
 
     if (!c->total_known)
@@ -182,7 +177,7 @@ static void end_period(struct worker *w, uint32_t event, bool last)
     if (c->total - c->shown <= coming)
         return;
     c->advance += last ? 0 : c->total - c->shown - coming;
-    show_rest(w, event, w->root_name, c->total - c->shown - coming);
+    show_rest(w, event, w->kept.root_name, c->total - c->shown - coming);
 }
 
 void counts_end_period(struct worker *w, bool last)
@@ -190,9 +185,18 @@ void counts_end_period(struct worker *w, bool last)
     if (last)
         read_totals(w);
     for (uint32_t event = 0; event < w->feed->info.events; event++) {
-        w->counted[event].scale = 1;
+        w->live->counted[event].scale = 1;
         if (counts_event(w, event))
             end_period(w, event, last);
+    }
+}
+
+void counts_give_up(struct worker *w)
+{
+    for (uint32_t event = 0; event < w->feed->info.events; event++) {
+        struct event_count *c = &w->live->counted[event];
+
+        c->shown -= MIN_OF(c->shown, c->sampled_in_period);
     }
 }
 
@@ -200,5 +204,5 @@ void counts_begin_period(struct worker *w)
 {
     w->counted_at_ns = 0;
     for (uint32_t event = 0; event < w->feed->info.events; event++)
-        w->counted[event].sampled_in_period = 0;
+        w->live->counted[event].sampled_in_period = 0;
 }

@@ -38,6 +38,8 @@ struct export
     uint32_t *line_number; /* owner -> its line + 1 */
     uint32_t
         column[FEED_EVENTS_MAX]; /* of each event's values; the CPU event's counts are in the one before */
+    uint32_t suspect;            /* image that is not read; 0: none */
+    bool plain;                  /* no file is */
     double rounded[FEED_EVENTS_MAX]; /* what rounding has left of scaled values so far */
 };
 
@@ -59,9 +61,9 @@ static void put_main_image_first(struct export *x)
     uint32_t first = 0, end;
     uint64_t *copy;
 
-    while (first < x->words && word_image(x->word[first]) != x->w->main_image)
+    while (first < x->words && word_image(x->word[first]) != x->w->kept.main_image)
         first++;
-    for (end = first; end < x->words && word_image(x->word[end]) == x->w->main_image; end++)
+    for (end = first; end < x->words && word_image(x->word[end]) == x->w->kept.main_image; end++)
         ;
     if (first == 0 || first == end)
         return;
@@ -112,6 +114,7 @@ const char *pseudo_name(enum pseudo p)
         [PSEUDO_NOT_SAMPLED] = "[not sampled]",
         [PSEUDO_OUTSIDE_EVENTS] = "[not sampled: process start, end and switches]",
         [PSEUDO_LOST] = "[samples lost]",
+        [PSEUDO_RESTARTED] = "[lost: the profiler was restarted]",
         [PSEUDO_TOO_MANY_STACKS] = "[too many stacks]",
         [PSEUDO_TOO_MANY_PROCESSES] = "[too many processes]",
     };
@@ -147,14 +150,24 @@ struct image_mappings {
     uint32_t id[ELF_SEGMENTS_MAX + 1]; /* 0: not needed so far; the last for `whole` */
 };
 
+/*
+ * The file, but not where reading it or others has ended workers before: what this export dies of, the next
+ * one leaves out.
+ */
+static const struct elf_file *export_elf(struct export *x, struct image *image)
+{
+    if (image->kind == IMAGE_KERNEL || image->id == x->suspect || x->plain)
+        return NULL;
+    return image_elf(x->w->images, image);
+}
+
 static void describe_mappings(struct export *x, struct image *image, const uint64_t *addrs, uint32_t n,
                               struct image_mappings *m)
 {
     char hex[2 * BUILD_ID_MAX + 1] = "";
 
     memset(m, 0, sizeof(*m));
-    if (image->kind != IMAGE_KERNEL)
-        m->elf = image_elf(x->w->images, image);
+    m->elf = export_elf(x, image);
     if (m->elf && m->elf->build_id_bytes)
         hex_encode(m->elf->build_id, m->elf->build_id_bytes, hex);
     else
@@ -209,7 +222,7 @@ struct found {
  * address. */
 static void find_unnamed(struct export *x, struct image *image, uint64_t addr, struct found *f)
 {
-    const struct elf_file *elf = image->kind == IMAGE_KERNEL ? NULL : image_elf(x->w->images, image);
+    const struct elf_file *elf = export_elf(x, image);
     uint64_t start = addr;
     char text[320];
 
@@ -248,7 +261,8 @@ static void export_image(struct export *x, struct image *image, const uint64_t *
 
     for (uint32_t i = 0; i < n; i++)
         addrs[i] = word_addr(words[i]);
-    symbols_resolve(x->w->symbols, image, addrs, n, names);
+    if (image->id != x->suspect && (!x->plain || image->kind == IMAGE_KERNEL))
+        symbols_resolve(x->w->symbols, image, addrs, n, names);
     describe_mappings(x, image, addrs, n, &mappings);
     for (uint32_t i = 0; i < n; i++) {
         find_function(x, image, addrs[i], &names[i], &function);
@@ -264,8 +278,8 @@ static void export_image(struct export *x, struct image *image, const uint64_t *
 /* Readers take mapping 1 for the program itself, so it is there even when no sample fell into it. */
 static void export_main_binary(struct export *x)
 {
-    struct image *image = images_get(x->w->images, x->w->main_image);
-    const struct elf_file *elf = image ? image_elf(x->w->images, image) : NULL;
+    struct image *image = images_get(x->w->images, x->w->kept.main_image);
+    const struct elf_file *elf = image ? export_elf(x, image) : NULL;
     struct image_mappings m;
 
     if (!elf || (x->words && word_image(x->word[0]) == image->id))
@@ -277,6 +291,12 @@ static void export_main_binary(struct export *x)
         mapping_of(x, &m, elf->segment[i].vaddr);
         return;
     }
+}
+
+/* Whoever comes after a death knows over which image it happened. */
+static void mark_image(struct export *x, uint32_t id)
+{
+    __atomic_store_n(&x->w->live->image_read, id, __ATOMIC_SEQ_CST);
 }
 
 static void export_locations(struct export *x)
@@ -294,8 +314,12 @@ static void export_locations(struct export *x)
                 export_name(x, x->word[end], pseudo_name(PSEUDO_UNMAPPED));
             else if (image->kind == IMAGE_ANON)
                 export_name(x, x->word[end], image->path);
-        if (id != IMAGE_ID_NONE && image && image->kind != IMAGE_ANON)
-            export_image(x, image, x->word + i, end - i);
+        if (id == IMAGE_ID_NONE || !image || image->kind == IMAGE_ANON)
+            continue;
+        worker_alive(x->w, false);
+        mark_image(x, id);
+        export_image(x, image, x->word + i, end - i);
+        mark_image(x, IMAGE_ID_NONE);
     }
 }
 
@@ -339,7 +363,7 @@ static uint32_t label_set_of(struct export *x, uint32_t owner)
  * away. */
 static int64_t scaled_value(struct export *x, uint32_t event, uint64_t value)
 {
-    double scale = x->w->counted[event].scale, exact;
+    double scale = x->w->live->counted[event].scale, exact;
     int64_t whole;
 
     value = MIN_OF(value, (uint64_t)INT64_MAX);
@@ -438,8 +462,9 @@ static int fill(void *ctx, const struct byte_out *out, struct err *e)
     return pprof_write(&x->profile, out, e);
 }
 
-static void describe(struct export *x, uint64_t end_wall_ns, uint64_t duration_ns)
+static void describe(struct export *x)
 {
+    uint64_t end_wall_ns = x->w->kept.export.wall_ns, duration_ns = x->w->kept.export.duration_ns;
     struct profile *p = &x->profile;
     const struct feed_info *info = &x->w->feed->info;
     uint32_t main_event = info->cpu_event == FEED_NO_EVENT ? 0 : info->cpu_event;
@@ -457,6 +482,18 @@ static void describe(struct export *x, uint64_t end_wall_ns, uint64_t duration_n
     p->time_wall_ns = end_wall_ns - duration_ns;
 }
 
+static bool is_done(const struct export *x, uint32_t step)
+{
+    return x->w->kept.export.done & step;
+}
+
+static void mark_done(struct export *x, uint32_t step)
+{
+    x->w->kept.export.done |= step;
+    kept_publish(x->w);
+    worker_alive(x->w, false);
+}
+
 static int write_file(struct export *x)
 {
     struct sink_profile finished = {.time_wall_ns = x->profile.time_wall_ns, .fill = fill, .ctx = x};
@@ -464,41 +501,69 @@ static int write_file(struct export *x)
     struct err e;
 
     if (sink_put(x->w->config->sink, &finished, path, &e) < 0) {
+        mark_done(x, EXPORTED_FILE);
         log_error(worker, "profile not written: %s", e.text);
         stats_add(x->w->stats, STATS_PROFILES_FAILED, 1);
         return -1;
     }
-    log_info(worker, "profile written: %s", path);
     stats_add(x->w->stats, STATS_PROFILES_WRITTEN, 1);
+    mark_done(x, EXPORTED_FILE);
+    log_info(worker, "profile written: %s", path);
     return 0;
 }
 
-/* Every place gets it, whatever happens at the others. */
+/* Every place gets it, whatever happens at the others; and once, whoever dies in between. */
 static int hand_out(struct export *x)
 {
     const struct worker_config *config = x->w->config;
-    int result = config->sink ? write_file(x) : 0;
+    int result = 0;
 
-    if (config->deliver && deliver_profile(config->deliver, &x->profile) < 0)
-        result = -1;
+    if (config->show_samples && !is_done(x, EXPORTED_SHOWN)) {
+        show_samples(&x->profile);
+        mark_done(x, EXPORTED_SHOWN);
+    }
+    if (config->sink && !is_done(x, EXPORTED_FILE))
+        result = write_file(x);
+    if (config->deliver && !is_done(x, EXPORTED_SENT)) {
+        if (deliver_profile(config->deliver, &x->profile) < 0)
+            result = -1;
+        mark_done(x, EXPORTED_SENT);
+    }
     return result;
 }
 
-int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns)
+/* What is different when workers died over this very export: see export_profile() in worker_private.h. */
+static void be_careful(struct export *x)
+{
+    const struct export_mark *mark = &x->w->kept.export;
+
+    if (mark->attempts <= 1)
+        return;
+    x->suspect = x->w->live->image_read;
+    x->plain = mark->attempts > 2;
+    if (x->plain)
+        log_warn(worker, "exporting without names: two attempts ended in death");
+    else if (x->suspect)
+        log_warn(worker, "exporting without names of %s: the attempt before ended there",
+                 images_get(x->w->images, x->suspect) ? images_get(x->w->images, x->suspect)->path : "?");
+}
+
+int export_profile(struct worker *w)
 {
     struct export x = {.w = w};
     int result;
 
+    be_careful(&x);
     profile_init(&x.profile);
     stacks_sort(w->stacks);
     collect_words(&x);
-    describe(&x, end_wall_ns, duration_ns);
+    describe(&x);
     export_main_binary(&x);
     export_locations(&x);
+    worker_alive(w, false);
     export_samples(&x);
-    add_comments(w, &x.profile, duration_ns);
-    if (w->config->show_samples)
-        show_samples(&x.profile);
+    worker_alive(w, false);
+    add_comments(w, &x.profile, w->kept.export.duration_ns);
     result = hand_out(&x);
     profile_release(&x.profile);
     words_release(&x.distinct);

@@ -96,6 +96,23 @@ static bool has_user_state(const struct feed_sample *s)
     return s->regs.known && (s->stack_bytes || !s->kernel_frames);
 }
 
+/* Once per sample. First whose time it was and then the stack: who dies in between leaves a sample that the
+ * accounting knows is missing. */
+static void note(struct worker *w, struct task *task, const struct feed_record *r)
+{
+    const struct feed_sample *s = &r->u.sample;
+
+    w->live->taken = (struct taken){r->time_ns, r->tid, FEED_SAMPLE, (uint16_t)s->event};
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (s->event == w->feed->info.cpu_event) {
+        account_of_task(w, task)->samples++;
+        account_of_process(w, task->process)->sampled_ns += (uint64_t)s->value;
+        w->live->shown_ns += (uint64_t)s->value;
+    }
+    counts_take_sample(w, task, s);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 static void count(struct worker *w, uint32_t n, uint32_t owner, const struct feed_sample *s)
 {
     uint64_t word = word_pseudo(PSEUDO_TOO_MANY_STACKS);
@@ -125,12 +142,8 @@ void worker_take_sample(struct worker *w, const struct feed_record *r)
         else if (n == 0)
             w->words[n++] = word_pseudo(PSEUDO_NO_USER_STATE);
     }
-    if (s->event == w->feed->info.cpu_event) {
-        task->samples++;
-        task->process->sampled_ns += (uint64_t)s->value;
-        w->shown_ns += (uint64_t)s->value;
-    }
-    counts_take_sample(w, task, s);
+    account_see(w, r);
+    note(w, task, r);
     if (s->value)
         count(w, n, owner_of_task(w, task, s->event), s);
 }

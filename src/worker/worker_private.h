@@ -4,6 +4,9 @@
  *   worker.c   the loop: records, periods, the end
  *   sample.c   a sample to frame words (with finder.c and splice.c)
  *   owner.c    whom a stack belongs to: the label sets of a period
+ *   kept.c     the state of the run, in the ledger, from one worker to the next
+ *   accounts.c what is accounted for of each process and task, likewise
+ *   limits.c   when this worker has to make room for another
  *   account.c  CPU time that was not sampled
  *   counts.c   the same of all other events
  *   export.c   the period's counts to a finished profile (with words.c, comments.c and show.c)
@@ -24,12 +27,19 @@
 #include "ringside/unwind.h"
 #include "ringside/worker.h"
 
+#include "accounts.h"
 #include "finder.h"
+#include "kept.h"
 #include "word.h"
 
 /* Kernel and user frames of one sample, and the mark at the root. */
 #define WORKER_FRAMES_MAX (UNWIND_MAX_FRAMES + 256)
 
+/* The exact times of an ended task follow its exit record by microseconds; a preempted CPU may make it more.
+ */
+#define TASK_TIMES_FOLLOW_NS (20 * NSEC_PER_MSEC)
+
+struct ledger;
 struct profile;
 
 struct owner {
@@ -38,18 +48,19 @@ struct owner {
     uint32_t event;                     /* what its values are of */
 };
 
-/* An event other than CPU time: how much of it was counted, sampled and shown. In events; value in its unit.
+/* CPUs whose ring may have overflowed while there was no worker: until something newer than this one comes.
  */
-struct event_count {
-    uint64_t shown;   /* over the run: samples, and frames that say what was not sampled */
-    uint64_t advance; /* of that, what period ends have shown of living tasks without samples */
-    uint64_t sampled, sampled_in_period;
-    double value;               /* of the sampled ones */
-    double recent;              /* value of one of them lately */
-    double lost, lost_value;    /* records lost so far, and what they would have been worth at the time */
-    uint64_t total, total_lost; /* as last read, with total_known */
-    bool total_known;
-    double scale; /* of this period's values */
+struct gaps {
+    uint8_t *closed; /* by CPU */
+    uint32_t cpus, open;
+    uint64_t since_ns;
+};
+
+struct limits {
+    int statm_fd;
+    uint64_t next_look_ns;
+    uint32_t profiles; /* so far */
+    bool tried;        /* to make room */
 };
 
 struct worker {
@@ -66,27 +77,28 @@ struct worker {
     uint64_t *words;
     struct thread_trail *trails; /* WORKER_TRAILS of them, by tid */
 
+    /* from one worker to the next: see kept.h */
+    struct ledger *ledger, *own_ledger; /* the latter when nobody else keeps one */
+    struct kept kept;
+    uint64_t kept_sequence;
+    struct live *live;
+    struct accounts accounts;
+    bool recovered;      /* a former worker was here */
+    struct taken resent; /* its last record, which the feed may yield once more; time 0: came by */
+
     /* this period */
-    struct strtab strings;
-    struct owner *owner;
-    uint32_t owners, owners_cap;
+    struct strtab strings; /* the texts in the ledger */
+    struct owner *owner;   /* in the ledger */
+    uint32_t owners, owners_max;
     struct map64 owner_index; /* hash of an owner -> index */
     uint32_t owner_stamp;     /* what tasks remember of owners is good for this stamp only */
-    uint64_t period_start_ns;
-    struct stats before; /* counters when the last profile was described */
-    uint64_t self_cpu_before_ns;
+    uint64_t counted_at_ns;   /* when totals were read for the period that is ending; 0: not yet */
+    struct told telling;      /* by the profile at hand */
 
-    /* accounting over the run */
-    uint64_t shown_ns; /* what all profiles so far add up to */
-    bool task_times_seen;
-    struct event_count counted[FEED_EVENTS_MAX];
-    uint64_t counted_at_ns; /* when totals were read for the period that is ending; 0: not yet */
-    bool inheritors_ended;  /* a task other than the first, which no FEED_TASK_COUNT reports */
-    uint32_t root_pid;
-    char root_name[TASK_NAME_BYTES];
+    /* of this worker */
+    struct gaps gaps;
+    struct limits limits;
     char container[96];
-    uint32_t main_image; /* id of the target's own binary, 0 while unknown */
-    int result;
 };
 
 /*
@@ -103,10 +115,6 @@ struct thread_trail {
 /* What the worker remembers of a thread (struct task.splice). */
 struct thread_memory {
     uint32_t owner, owner_stamp, owner_event;
-    struct unsampled {
-        uint64_t events; /* counted minus sampled; wraps while the former is not known */
-        bool exact;
-    } unsampled[FEED_EVENTS_MAX];
     uint32_t count, cap;
     struct outer_frame {
         uint64_t cfa, pc, where;
@@ -129,8 +137,27 @@ struct thread_memory *task_memory(struct task *task);
 uint32_t owner_of_task(struct worker *w, struct task *task, uint32_t event);
 uint32_t owner_of(struct worker *w, const struct owner *o);
 void owners_clear(struct worker *w);
+/* What the ledger holds of the period's owners and texts. */
+void owners_open(struct worker *w);
+void owners_release(struct worker *w);
+/* A text of the period. */
+uint32_t period_text(struct worker *w, const char *text);
 
 /* account.c */
+/* Time that a former worker's death took along. */
+void account_lost(struct worker *w, uint64_t ns);
+/* The rings had no room for n records. */
+void account_no_room(struct worker *w, const struct feed_record *r);
+void account_gap_over(struct worker *w, const struct feed_record *r);
+/* The first sample of each CPU that is younger than this worker ends its gap. */
+static inline void account_see(struct worker *w, const struct feed_record *r)
+{
+    if (w->gaps.open && r->time_ns > w->gaps.since_ns)
+        account_gap_over(w, r);
+}
+void account_open(struct worker *w);
+/* Shows what an ended task used without being sampled. */
+void account_ended(struct worker *w, struct task_account *a, struct process_account *p);
 void account_task_count(struct worker *w, const struct feed_record *r);
 /* Shows what tasks that ended before `before_ns` used without being sampled, and forgets them. */
 void account_ended_tasks(struct worker *w, uint64_t before_ns);
@@ -139,10 +166,10 @@ void account_period_end(struct worker *w, bool last);
 
 /* counts.c: nothing of it concerns the event that samples CPU time */
 void counts_take_sample(struct worker *w, struct task *task, const struct feed_sample *s);
-void counts_take_task(struct worker *w, struct task *task, const struct feed_record *r);
+void counts_take_task(struct worker *w, struct task_account *a, const struct feed_record *r);
 /* n records, of whichever events, had no room in a ring. */
 void counts_take_lost(struct worker *w, uint64_t n);
-void counts_end_task(struct worker *w, struct task *task);
+void counts_end_task(struct worker *w, struct task_account *a, const char *process_name);
 /*
  * The first call of a period reads what was counted. Records that come until the time returned are to be
  * taken before the period ends, or what was counted is more than what was sampled. 0: no need to wait.
@@ -150,6 +177,8 @@ void counts_end_task(struct worker *w, struct task *task);
 uint64_t counts_settled_ns(struct worker *w);
 void counts_end_period(struct worker *w, bool last);
 void counts_begin_period(struct worker *w);
+/* What was sampled in this period will not be shown. */
+void counts_give_up(struct worker *w);
 
 /* comments.c */
 void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns);
@@ -158,6 +187,25 @@ void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns);
 void show_samples(const struct profile *p);
 
 /* export.c */
-int export_profile(struct worker *w, uint64_t end_wall_ns, uint64_t duration_ns);
+/*
+ * As w->kept.export says, where it is marked how far it came. A second attempt leaves out the image that the
+ * first died of, a third reads no file at all.
+ */
+int export_profile(struct worker *w);
+
+/* worker.c: what names were looked up so far. */
+void worker_forget_names(struct worker *w);
+
+/* limits.c */
+void limits_open(struct worker *w);
+void limits_release(struct worker *w);
+/* True when this worker should end and another one go on. */
+bool limits_reached(struct worker *w);
+
+static inline void worker_alive(const struct worker *w, bool asleep)
+{
+    if (w->config->alive)
+        w->config->alive(w->config->alive_ctx, asleep);
+}
 
 #endif

@@ -12,11 +12,11 @@ import pprof_check  # noqa: E402
 program = None  # replay_script
 
 
-def profile_of(script):
-    """Runs a script; its profile, which must be valid."""
+def profile_of(script, *deaths):
+    """Runs a script; its profile, which must be valid. deaths: of workers, and a seed for when."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out.pb.gz")
-        subprocess.run([program, out], input=script, text=True, check=True)
+        subprocess.run([program, out, *map(str, deaths)], input=script, text=True, check=True)
         return pprof_check.load(out)
 
 

@@ -20,6 +20,7 @@ CUT_FRAMES = (TRUNCATED, INCOMPLETE)
 ENDED_WITHIN_A_PERIOD = "[not sampled: ended within a period]"
 KERNEL_NOT_PERMITTED = "[kernel: not permitted]"
 SAMPLES_LOST = "[samples lost]"
+RESTARTED = "[lost: the profiler was restarted]"
 OUTSIDE_EVENTS = "[not sampled: process start, end and switches]"
 NOT_SAMPLED = "[not sampled]"
 

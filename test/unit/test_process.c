@@ -89,13 +89,13 @@ TEST(process__a_reused_pid_is_a_new_process_while_the_old_one_waits)
     comm(1, 1, "init", true);
     fork_record(10, 10, 1, 1);
     old = process_find(table, 10);
-    old->sampled_ns = 77;
+    old->account = old;
     exit_record(10, 10);
     fork_record(10, 10, 1, 1);
     fresh = process_find(table, 10);
     assert_ptr_not_equal(fresh, old);
     assert_false(fresh->exited);
-    assert_int_equal(fresh->sampled_ns, 0);
+    assert_null(fresh->account);
     assert_ptr_equal(process_find_task(table, 10, 10)->process, fresh);
     assert_ptr_equal(processes_next_ended(table, now)->process, old);
     processes_forget(table, old->tasks);
@@ -260,7 +260,6 @@ TEST(process__what_is_gone_from_proc_does_not_stay_for_ever)
     exit_record(999999999, 999999999);
     processes_forget(table, processes_next_ended(table, UINT64_MAX));
     task = process_get_task(table, 999999999, 999999999); /* its exact time, too late */
-    task->exact_ns = 5;
     assert_true(task->exited);
     assert_ptr_equal(processes_next_ended(table, UINT64_MAX), task);
     processes_forget(table, task);

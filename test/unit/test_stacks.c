@@ -27,7 +27,7 @@ static const struct stacks_entry *only_entry(const struct stacks *s)
 
 TEST(stacks__the_same_stack_and_owner_add_up)
 {
-    struct stacks *s = stacks_new(&roomy);
+    struct stacks *s = stacks_new(&roomy, NULL);
     const uint64_t frames[] = {1, 2, 3, 4, 5}, again[] = {1, 2, 3, 4, 5};
     const uint64_t *words;
     uint32_t n;
@@ -47,7 +47,7 @@ TEST(stacks__the_same_stack_and_owner_add_up)
 TEST(stacks__owners_share_one_copy_of_the_frames)
 {
     const struct stacks_limits one_stack = {.stacks = 1, .words = 3, .entries = 100};
-    struct stacks *s = stacks_new(&one_stack);
+    struct stacks *s = stacks_new(&one_stack, NULL);
     const uint64_t frames[] = {1, 2, 3};
 
     for (int round = 0; round < 2; round++)
@@ -63,7 +63,7 @@ TEST(stacks__owners_share_one_copy_of_the_frames)
 
 TEST(stacks__a_prefix_is_another_stack)
 {
-    struct stacks *s = stacks_new(&roomy);
+    struct stacks *s = stacks_new(&roomy, NULL);
     const uint64_t frames[] = {1, 2, 3};
 
     assert_true(stacks_add(s, frames, 3, 0, 1, 1));
@@ -84,7 +84,7 @@ TEST(stacks__each_cap_keeps_new_entries_out_and_known_ones_counting)
     const uint64_t a[] = {1, 2, 3}, b[] = {4, 5, 6};
 
     for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
-        struct stacks *s = stacks_new(&caps[i]);
+        struct stacks *s = stacks_new(&caps[i], NULL);
 
         assert_true(stacks_add(s, a, 3, 0, 1, 1));
         assert_false(stacks_add(s, b, 3, 0, 1, 1));
@@ -100,7 +100,7 @@ TEST(stacks__each_cap_keeps_new_entries_out_and_known_ones_counting)
 TEST(stacks__an_owner_beyond_the_cap_of_entries_is_refused_for_a_known_stack)
 {
     const struct stacks_limits one = {.stacks = 10, .words = 10, .entries = 1};
-    struct stacks *s = stacks_new(&one);
+    struct stacks *s = stacks_new(&one, NULL);
     const uint64_t a[] = {1};
 
     assert_true(stacks_add(s, a, 1, 0, 1, 1));
@@ -135,7 +135,7 @@ static int reference_order(const struct stacks *s, const struct stacks_entry *a,
 
 TEST(stacks__sorting_goes_from_the_root_inward_then_by_owner)
 {
-    struct stacks *s = stacks_new(&roomy);
+    struct stacks *s = stacks_new(&roomy, NULL);
     uint64_t seed = 88172645463325252ULL, frames[40], count = 0, value = 0;
 
     for (int i = 0; i < 20000; i++) {
@@ -158,7 +158,7 @@ TEST(stacks__sorting_goes_from_the_root_inward_then_by_owner)
 
 TEST(stacks__what_was_sorted_still_adds_up)
 {
-    struct stacks *s = stacks_new(&roomy);
+    struct stacks *s = stacks_new(&roomy, NULL);
     uint64_t seed = 1, frames[40];
     uint32_t entries;
 
@@ -184,7 +184,7 @@ TEST(stacks__frames_stay_where_they_are_until_cleared)
     enum { STACKS = 60 };
     static uint64_t frames[STACKS_FRAMES_MAX + 1];
     const uint64_t *at[STACKS];
-    struct stacks *s = stacks_new(&roomy);
+    struct stacks *s = stacks_new(&roomy, NULL);
     uint32_t n;
 
     for (int period = 0; period < 3; period++) {
@@ -211,7 +211,7 @@ TEST(stacks__frames_stay_where_they_are_until_cleared)
 
 TEST(stacks__clearing_forgets_everything_even_after_memory_was_given_back)
 {
-    struct stacks *s = stacks_new(&roomy);
+    struct stacks *s = stacks_new(&roomy, NULL);
     uint64_t seed = 5, frames[40];
 
     for (int i = 0; i < 5000; i++) {

@@ -1,0 +1,69 @@
+/*
+ * limits.c - memory, and profiles: when this worker has to make room for another
+ *
+ * What it counted is in the ledger, so the next one goes on where it was; caches it makes anew.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "worker_private.h"
+
+#define LOOK_INTERVAL_NS NSEC_PER_SEC
+
+void limits_open(struct worker *w)
+{
+    w->limits.statm_fd = -1;
+    if (!w->config->memory_bytes_max)
+        return;
+    w->limits.statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    w->limits.next_look_ns = clock_mono_ns() + LOOK_INTERVAL_NS;
+}
+
+void limits_release(struct worker *w)
+{
+    if (w->limits.statm_fd >= 0)
+        close(w->limits.statm_fd);
+}
+
+/* The second number of statm, in pages (proc(5)); 0 when it cannot be read. */
+static uint64_t resident_bytes(const struct worker *w)
+{
+    char text[128], *end;
+    ssize_t n = pread(w->limits.statm_fd, text, sizeof(text) - 1, 0);
+
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    strtoull(text, &end, 10);
+    return strtoull(end, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool memory_exceeded(struct worker *w)
+{
+    uint64_t now_ns = clock_mono_ns(), bytes;
+
+    if (w->limits.statm_fd < 0 || now_ns < w->limits.next_look_ns)
+        return false;
+    w->limits.next_look_ns = now_ns + LOOK_INTERVAL_NS;
+    bytes = resident_bytes(w);
+    if (bytes <= w->config->memory_bytes_max) {
+        w->limits.tried = false;
+        return false;
+    }
+    if (!w->limits.tried) { /* it may take a moment until the allocator has given back what is free */
+        w->limits.tried = true;
+        worker_forget_names(w);
+        return false;
+    }
+    log_warn(worker, "%llu MiB resident, more than the limit of %llu: another worker goes on",
+             (unsigned long long)(bytes >> 20), (unsigned long long)(w->config->memory_bytes_max >> 20));
+    return true;
+}
+
+bool limits_reached(struct worker *w)
+{
+    if (w->config->profiles_max && w->limits.profiles >= w->config->profiles_max)
+        return true;
+    return memory_exceeded(w);
+}
