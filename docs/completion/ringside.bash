@@ -9,7 +9,7 @@ _ringside()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         --) ((i++)); break ;;
-        -O|--output|-u|--upload-period|-U|--url|-H|--host|-P|--port|--site|--upload-timeout|--flush-timeout|--spool|--spool-limit|--spool-age|--user|--bearer-token-file|--tenant|--ca-file|--client-cert|--client-key|-S|--service|-E|--environment|-V|--service-version|-T|--tags|--git-repository-url|--git-commit-sha|--runtime-id|-e|--event|--preset|--frequency|--stack-sample-size|--maximum-pids|-p|--pid|--start-timeout|--nice|--cpu-affinity|--memory-limit|--worker-period|--switch-user|--config|--capture-config|-l|--log-level|-o|--log-mode|-b|--internal-stats|--initial-loaded-libs-check-delay|--loaded-libs-check-interval|--socket)
+        -O|--output|-u|--upload-period|-U|--url|-H|--host|-P|--port|--site|--upload-timeout|--flush-timeout|--spool|--spool-limit|--spool-age|--user|--bearer-token-file|--tenant|--ca-file|--client-cert|--client-key|-S|--service|-E|--environment|-V|--service-version|-T|--tags|--git-repository-url|--git-commit-sha|--runtime-id|-e|--event|--preset|--frequency|--stack-sample-size|--maximum-pids|-p|--pid|--duration|--start-timeout|--nice|--cpu-affinity|--memory-limit|--worker-period|--switch-user|--config|--capture-config|-l|--log-level|-o|--log-mode|-b|--internal-stats|--initial-loaded-libs-check-delay|--loaded-libs-check-interval|--socket)
             # bash takes "=" for a word of its own
             [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
             ((i++)) ;;
@@ -54,6 +54,8 @@ _ringside()
     --frequency) return ;;
     --stack-sample-size) return ;;
     --maximum-pids) return ;;
+    -p | --pid) return ;;
+    --duration) return ;;
     --start-timeout) return ;;
     --nice) return ;;
     --cpu-affinity) return ;;
@@ -104,10 +106,14 @@ _ringside()
         --frequency
         --stack-sample-size
         --maximum-pids
+        --pid
+        --global
+        --no-global
         --enable
         --no-enable
         --wait
         --no-wait
+        --duration
         --start-timeout
         --nice
         --cpu-affinity

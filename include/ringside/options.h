@@ -66,8 +66,11 @@ struct options {
     bool timeline;
     int maximum_pids; /* -1: as many as Ringside can hold */
     bool remote_symbolization, disable_symbolization;
-    int pid; /* 0: none */
-    bool global;
+
+    /* Whom, instead of a command. */
+    struct option_texts pids; /* numbers, as given; none: nobody in particular */
+    bool global;              /* all processes */
+    uint32_t duration_s;      /* --duration; 0: as long as there is something to profile */
 
     /* How it runs. */
     bool enable;               /* false: the command runs, nothing is profiled */

@@ -42,19 +42,31 @@ struct perf_event {
 /* What was armed; plain data that travels beside the descriptors. */
 struct perf_armed {
     uint32_t cpus, events;
+    uint32_t tasks;                      /* threads that were running already; 0: a process armed itself */
+    bool whole_host;                     /* events of CPUs, whatever runs there */
     uint32_t ring_pages;                 /* data pages of each ring: what the profiler should try first */
     uint32_t counters;                   /* events that are counted */
     bool separator;                      /* one more descriptor, see counters_separate() */
     bool probes;                         /* some were defined in tracefs: perf_remove_probes() in the end */
-    struct perf_event event[EVENTS_MAX]; /* the first one's rings hold the records of all */
+    struct perf_event event[EVENTS_MAX]; /* the first one's rings hold the records of all, without tasks */
 };
 /*
- * Descriptors: of each event one for each CPU; of each that is counted the one with the ring for its counts
- * and the one that counts; what holds tasks apart.
+ * Descriptors: with tasks, for each CPU one that has its ring and nothing else; of each event, for each task
+ * if there are any, one for each CPU; of each event that is counted the one with the ring for its counts and
+ * the one that counts; what holds tasks apart.
  */
+static inline uint32_t perf_armed_first(const struct perf_armed *a)
+{
+    return a->tasks ? a->cpus : 0;
+}
+/* How many times there are all events on all CPUs. */
+static inline uint32_t perf_armed_sets(const struct perf_armed *a)
+{
+    return a->tasks ? a->tasks : 1;
+}
 static inline uint32_t perf_armed_fds(const struct perf_armed *a)
 {
-    return a->events * a->cpus + 2 * a->counters + a->separator;
+    return perf_armed_first(a) + perf_armed_sets(a) * a->events * a->cpus + 2 * a->counters + a->separator;
 }
 /* Bytes of *a up to its last event. */
 static inline size_t perf_armed_bytes(const struct perf_armed *a)
@@ -62,7 +74,7 @@ static inline size_t perf_armed_bytes(const struct perf_armed *a)
     return offsetof(struct perf_armed, event) + a->events * sizeof(a->event[0]);
 }
 
-#define PERF_FDS_MAX 16384 /* events times CPUs */
+#define PERF_FDS_MAX 65536 /* events times CPUs times threads */
 
 /*
  * Opens the events on the calling process for each CPU it may run on, inherited by all it starts, counting
@@ -71,6 +83,40 @@ static inline size_t perf_armed_bytes(const struct perf_armed *a)
  * is left: text for a person, cause and remedy. Specs: with stack_bytes set.
  */
 int perf_arm(const struct event_list *events, struct perf_armed *armed, int *fds, struct err *e);
+
+/* Likewise for everything that runs on the CPUs that are online; asleep until perf_enable(). */
+int perf_arm_host(const struct event_list *events, struct perf_armed *armed, int *fds, struct err *e);
+
+/* ---- running processes (attach.c) ---- */
+
+struct perf_whom {
+    const pid_t *pid; /* each of them once */
+    uint32_t count;
+};
+
+struct perf_task {
+    pid_t tid;
+    bool late; /* it may have inherited the events of a thread that had them before */
+};
+
+/* Who could be attached to. Owned by the caller: perf_attached_release(). */
+struct perf_attached {
+    pid_t *pid;
+    struct perf_task *task; /* in the order of their descriptors */
+    uint32_t pids, tasks;
+};
+
+/*
+ * Opens the events on every thread of running processes, on each CPU that is online, inherited by all they
+ * start from now on; asleep until perf_enable(). Processes that are refused are logged with the reason and
+ * left out. -1 with *e when none is left, or no event.
+ */
+int perf_attach(const struct event_list *events, const struct perf_whom *whom, struct perf_armed *armed,
+                int *fds, struct perf_attached *out, struct err *e);
+void perf_attached_release(struct perf_attached *a); /* safe twice */
+
+/* What perf_attach() and perf_arm_host() opened begins to count, and to sample where there are rings. */
+void perf_enable(const struct perf_armed *armed, const int *fds);
 
 /* Turns an errno of perf_event_open or of mapping a ring (ENOMEM) into cause and remedy, with the values that
  * matter. Tries events to tell. */
@@ -98,8 +144,9 @@ struct perf_hand {
 };
 
 struct perf_reader {
-    const struct perf_control *control; /* NULL: nothing else wakes it */
-    struct perf_hand *hand;             /* NULL: nobody comes after it */
+    const struct perf_control *control;   /* NULL: nothing else wakes it */
+    struct perf_hand *hand;               /* NULL: nobody comes after it */
+    const struct perf_attached *attached; /* borrowed; of events with tasks */
     struct stats *stats;
 };
 

@@ -26,6 +26,12 @@ struct worker_history {
     uint64_t former_cpu_ns; /* CPU time of the workers before, and of who started them */
 };
 
+/* A process that ran already when profiling began. */
+struct worker_attached {
+    pid_t pid;
+    uint64_t clock_ns; /* its process clock then */
+};
+
 struct worker_config {
     const char *service;
     const char *version; /* of Ringside, for the profile's comments */
@@ -35,9 +41,12 @@ struct worker_config {
     uint32_t tag_count;
     uint32_t processes_max; /* at once; 0: as many as there is room for */
     bool show_samples;
-    uint32_t period_s;      /* one profile each; 0: a single one at the end */
-    pid_t root_pid;         /* first process of the target; 0 in a replay */
-    uint64_t root_clock_ns; /* its process clock when profiling began */
+    uint32_t period_s;                      /* one profile each; 0: a single one at the end */
+    pid_t root_pid;                         /* first process of the target; 0 in a replay */
+    uint64_t root_clock_ns;                 /* its process clock when profiling began */
+    const struct worker_attached *attached; /* the first of them is the root */
+    uint32_t attached_count;
+    bool whole_host; /* all processes, known from when they are first sampled; no root */
     const uint64_t
         *charged_ns;   /* CPU time wait4 reported for the whole tree; set by the end of the feed, else 0 */
     struct sink *sink; /* NULL: no local files */

@@ -40,10 +40,15 @@ static int complain(const struct options *o, const struct err *e)
     return 0;
 }
 
+static bool is_run(const struct options *o)
+{
+    return o->command[0] || o->pids.count || o->global;
+}
+
 /* With a command standard output is the command's. */
 static int print_configuration(const struct options *o, struct err *e)
 {
-    FILE *to = o->command[0] ? stderr : stdout;
+    FILE *to = is_run(o) ? stderr : stdout;
 
     if (o->capture_config && options_capture_config(o, e) < 0 && complain(o, e) < 0)
         return -1;
@@ -117,7 +122,7 @@ static int run(const struct options *o, struct err *e)
         return examine(o, e);
     if (print_configuration(o, e) < 0)
         return -1;
-    if (!o->command[0])
+    if (!is_run(o))
         return 0;
     if (o->enable && !o->output && !o->targets.count)
         return err_set(e, 0,

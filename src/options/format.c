@@ -82,12 +82,13 @@ static bool format_first(const struct options *o, const struct option_row *row, 
     case OPTION_COUNT:
         return buf_printf(out, "%u", *(const uint32_t *)value);
     case OPTION_INTEGER:
-        /* pid: there is no other integer that nobody gives by default */
-        return (row->fallback || *(const int *)value) && buf_printf(out, "%d", *(const int *)value);
+        return buf_printf(out, "%d", *(const int *)value);
     case OPTION_LIMIT:
         return buf_printf(out, "%d", *(const int *)value);
     case OPTION_MSEC:
         return buf_printf(out, "\"%ums\"", *(const uint32_t *)value);
+    case OPTION_SPAN:
+        return *(const uint32_t *)value && buf_printf(out, "\"%us\"", *(const uint32_t *)value);
     case OPTION_CPUS:
         return o->cpu_affinity_set && format_cpus(value, out);
     case OPTION_LEVEL:

@@ -125,6 +125,10 @@ static int check_contradictions(const struct options *o, struct err *e)
     if (pid && global)
         return err_set(e, 0, "%s and %s contradict each other: one process, or all",
                        given_as(o, "pid", a, sizeof(a)), given_as(o, "global", b, sizeof(b)));
+    if ((pid || global) && was_given(o, "switch-user"))
+        return err_set(
+            e, 0, "%s and %s contradict each other: nothing is started that could be another user's",
+            given_as(o, pid ? "pid" : "global", a, sizeof(a)), given_as(o, "switch-user", b, sizeof(b)));
     if ((pid || global) && o->command[0])
         return err_set(e, 0, "%s and the command \"%.60s\" contradict each other: nothing is started with it",
                        given_as(o, pid ? "pid" : "global", a, sizeof(a)), o->command[0]);
@@ -219,7 +223,8 @@ static void do_without_config(struct options *o)
 
 static bool needs_command(const struct options *o)
 {
-    return !(o->list_events || o->doctor || o->show_config || o->capture_config || o->pid || o->global);
+    return !(o->list_events || o->doctor || o->show_config || o->capture_config || o->pids.count ||
+             o->global);
 }
 
 /* ---- layers ---- */

@@ -196,13 +196,17 @@ const struct option_row option_table[] = {
      .help = "write addresses, no names"},
 
     /* ---- whom ---- */
-    {.name = "pid", .letter = 'p', .argument = "PID", .type = OPTION_INTEGER, .group = GROUP_TARGET, .min = 1,
-     .max = 4194304, .later = "attaching to a running process", .example = "4242", AT(pid),
-     .help = "profile a running process instead of a command"},
-    {.name = "global", .letter = 'g', .type = OPTION_SWITCH, .group = GROUP_TARGET,
-     .later = "profiling all processes", .fallback = "no", AT(global),
-     .help = "profile all processes instead of a command"},
-
+    {.name = "pid", .letter = 'p', .argument = "PID,...", .type = OPTION_PIDS, .group = GROUP_TARGET, .min = 1,
+     .max = 4194304, .example = "4242", AT(pids),
+     .help = "profile running processes instead of a command; may be repeated",
+     .more = "All their threads, and what they start from now on; not what they started before. Takes no privilege "
+             "where they are one's own. Ends when they have, with `--duration`, or with Ctrl-C (SIGINT, SIGTERM); the "
+             "profile is written in any case, and nothing is left behind. One that cannot be profiled is named with "
+             "the reason, and the others are; the exit status is 1 when none can."},
+    {.name = "global", .letter = 'g', .type = OPTION_SWITCH, .group = GROUP_TARGET, .fallback = "no", AT(global),
+     .help = "profile all processes instead of a command",
+     .more = "And the kernel. Takes root, CAP_PERFMON (with CAP_SYS_PTRACE and CAP_SYSLOG for names), or "
+             "`kernel.perf_event_paranoid` of at most 0."},
     /* ---- how it runs ---- */
     {.name = "enable", .type = OPTION_SWITCH, .group = GROUP_RUNNING,
      .variable = {{"DD_PROFILING_NATIVE_ENABLED", SENSE_ENABLED}, {"DD_PROFILING_ENABLED", SENSE_ENABLED}},
@@ -212,6 +216,10 @@ const struct option_row option_table[] = {
      .help = "stay the command's parent until the last profile is written",
      .more = "Signals are forwarded and the exit status is the command's. Without it, ringside becomes the "
              "command, which keeps the process id, and a detached process does the profiling."},
+    {.name = "duration", .argument = "TIME", .type = OPTION_SPAN, .group = GROUP_RUNNING, .min = 1, .max = 1000000,
+     .note = "until the end", .example = "30s", AT(duration_s),
+     .help = "stop profiling after this time",
+     .more = "In seconds or with a unit: `30s`, `5m`, `2h`. A command goes on without being profiled."},
     {.name = "start-timeout", .argument = "TIME", .type = OPTION_MSEC, .group = GROUP_RUNNING, .rare = true,
      .min = 1, .max = 60000, .fallback = "2000ms", .example = "500ms", AT(start_timeout_ms),
      .help = "how long the command waits for the profiler at most",

@@ -56,13 +56,28 @@ static uint32_t count_tags(const char *text)
     return count;
 }
 
-static uint32_t count_words(const char *text)
+static uint32_t count_words(const char *text, const char *dividers)
 {
     uint32_t count = 0;
 
-    for (; *(text += strspn(text, " \t\n")); count++)
-        text += strcspn(text, " \t\n");
+    for (; *(text += strspn(text, dividers)); count++)
+        text += strcspn(text, dividers);
     return count;
+}
+
+/* How many values a text holds. */
+static uint32_t count_values(const struct option_row *row, const char *text)
+{
+    switch (row->type) {
+    case OPTION_TAGS:
+        return count_tags(text);
+    case OPTION_URLS:
+        return count_words(text, " \t\n");
+    case OPTION_PIDS:
+        return count_words(text, OPTION_PID_DIVIDERS);
+    default:
+        return 1;
+    }
 }
 
 const struct option_given *option_given_of_value(const struct options *o, const struct option_row *row,
@@ -71,9 +86,7 @@ const struct option_given *option_given_of_value(const struct options *o, const 
     const struct option_given *given = option_given(o->store, row);
 
     while (option_repeats(row) && given) {
-        uint32_t count = row->type == OPTION_TAGS   ? count_tags(given->text)
-                         : row->type == OPTION_URLS ? count_words(given->text)
-                                                    : 1;
+        uint32_t count = count_values(row, given->text);
 
         if (i < count)
             break;

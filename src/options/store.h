@@ -83,6 +83,8 @@ const struct option_given *option_given_of_value(const struct options *o, const 
 /* In double quotes, with backslashes where needed. */
 void option_quote(const char *text, struct buf *out);
 
+#define OPTION_PID_DIVIDERS ", \t\n"
+
 /* 1, 0, or -1 when the text is no word for on or off. */
 int option_switch_word(const char *text);
 /* 0 to 15, or -1. */

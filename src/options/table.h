@@ -15,12 +15,14 @@ enum option_type {
     OPTION_EVENTS,   /* struct option_texts; may be given several times */
     OPTION_URLS,     /* struct option_texts, divided by blanks; may be given several times */
     OPTION_TAGS,     /* struct option_texts; a list, may be given several times */
+    OPTION_PIDS,     /* struct option_texts, numbers in a list; may be given several times */
     OPTION_SWITCH,   /* bool; --NAME and --no-NAME */
     OPTION_ACTION,   /* bool; --NAME, maybe --NAME=FORM, instead of a run, on the command line only */
     OPTION_COUNT,    /* uint32_t, min to max, rounded down to a multiple of step */
     OPTION_INTEGER,  /* int, min to max */
     OPTION_LIMIT,    /* int, min to max, or -1: no limit */
     OPTION_MSEC,     /* uint32_t, min to max; "1500", "1500ms", "2s" */
+    OPTION_SPAN,     /* uint32_t in seconds, min to max; "30", "30s", "5m", "2h"; 0: not given */
     OPTION_CPUS,     /* cpu_set_t, and cpu_affinity_set; "0xa4", "0-3,8" */
     OPTION_LEVEL,    /* enum level */
     OPTION_LOG_MODE, /* enum log_mode, and log_path for any other text */
@@ -109,7 +111,7 @@ static inline size_t option_index(const struct option_row *row)
 static inline bool option_repeats(const struct option_row *row)
 {
     return row->type == OPTION_EVENTS || row->type == OPTION_TAGS || row->type == OPTION_URLS ||
-           row->type == OPTION_SECRETS;
+           row->type == OPTION_PIDS || row->type == OPTION_SECRETS;
 }
 
 static inline bool option_is_secret(const struct option_row *row)

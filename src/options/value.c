@@ -77,6 +77,27 @@ static int set_msec(struct options *o, const struct option_row *row, const char 
     return 0;
 }
 
+static int set_span(struct options *o, const struct option_row *row, const char *text, struct err *e)
+{
+    static const struct {
+        const char *name;
+        long seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}};
+    const char *unit;
+    long value, seconds = 0;
+
+    if (take_number(text, &value, &unit))
+        for (size_t i = 0; i < ARRAY_LEN(units); i++)
+            if (strcmp(unit, units[i].name) == 0)
+                seconds = units[i].seconds;
+    if (!seconds)
+        return err_set(e, 0, QUOTED " is not a time (seconds, or with a unit: 30s, 5m, 2h)", text);
+    if (value < 0 || value > row->max / seconds || value * seconds < row->min)
+        return err_set(e, 0, QUOTED " is out of bounds (%ld to %ld s)", text, row->min, row->max);
+    *(uint32_t *)place(o, row) = (uint32_t)(value * seconds);
+    return 0;
+}
+
 static int set_switch(struct options *o, const struct option_row *row, const char *text, struct err *e)
 {
     int on = option_switch_word(text);
@@ -190,6 +211,23 @@ static int add_lines(struct options *o, const struct option_row *row, const char
         size_t n = strcspn(text, "\r\n");
 
         if (add_text(o, row, option_take_text(o->store, text, n), e) < 0)
+            return -1;
+        text += n;
+    }
+    return 0;
+}
+
+/* "12,34" or what pgrep prints. */
+static int add_pids(struct options *o, const struct option_row *row, const char *text, struct err *e)
+{
+    if (refuse_empty(row, text + strspn(text, OPTION_PID_DIVIDERS), e) < 0)
+        return -1;
+    while (*(text += strspn(text, OPTION_PID_DIVIDERS))) {
+        size_t n = strcspn(text, OPTION_PID_DIVIDERS);
+        const char *word = option_take_text(o->store, text, n);
+        long value;
+
+        if (parse_number(row, word, &value, e) < 0 || add_text(o, row, word, e) < 0)
             return -1;
         text += n;
     }
@@ -310,6 +348,8 @@ int option_set(struct options *o, const struct option_row *row, const char *text
         return set_integer(o, row, text, e);
     case OPTION_MSEC:
         return set_msec(o, row, text, e);
+    case OPTION_SPAN:
+        return set_span(o, row, text, e);
     case OPTION_SWITCH:
         return set_switch(o, row, text, e);
     case OPTION_ACTION:
@@ -324,6 +364,8 @@ int option_set(struct options *o, const struct option_row *row, const char *text
         return add_tags(o, row, text, e);
     case OPTION_URLS:
         return add_urls(o, row, text, e);
+    case OPTION_PIDS:
+        return add_pids(o, row, text, e);
     case OPTION_SECRETS:
         return add_lines(o, row, text, e);
     case OPTION_EVENTS:

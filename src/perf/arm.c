@@ -6,174 +6,19 @@
  */
 #include "ringside/perf.h"
 
-#include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "arm.h"
+#include "attributes.h"
 #include "counters.h"
 #include "probes.h"
-#include "ringside/arch.h"
 #include "ringside/base.h"
-
-/* A ring should hold this much of a CPU that is busy all the time. */
-#define RING_HOLDS_MS         250
-#define RING_BYTES_MIN        (512U << 10)
-#define RING_BYTES_MAX        (4U << 20)
-/* Where a program may make every sample at once: calls of a function, a tracepoint's hits. */
-#define RING_BYTES_BURST      (16U << 20)
-/* All rings together: a host with many CPUs gets smaller ones. */
-#define RINGS_BYTES_MAX       (128U << 20)
-/* Record header, registers, kernel callchain: what a sample takes beside its stack. */
-#define SAMPLE_OVERHEAD_BYTES 512
-#define KERNEL_FRAMES_MAX     127
-/* Taken for an event that comes as often as the program makes it come. */
-#define UNKNOWN_RATE_HZ       2000
-
-static int perf_event_open(struct perf_event_attr *attr, pid_t pid, int cpu)
-{
-    return (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
-static bool is_cpu_time(const struct event_spec *spec)
-{
-    return spec->perf_type == PERF_TYPE_SOFTWARE && spec->perf_config == PERF_COUNT_SW_TASK_CLOCK &&
-           spec->weight == EVENT_WEIGHT_PERIOD && spec->scale == 1;
-}
-
-/* What every event asks of the kernel. */
-static void attr_init(struct perf_event_attr *attr, const struct event_spec *spec)
-{
-    *attr = (struct perf_event_attr){
-        .size = sizeof(*attr),
-        .sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN |
-                       PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
-        .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING | PERF_FORMAT_LOST,
-        .disabled = 1,
-        .enable_on_exec = 1,
-        .inherit = 1,
-        .sample_id_all = 1,
-        .exclude_hv = 1,
-        .exclude_callchain_user = 1, /* the user part is unwound from the stack copy */
-        .sample_max_stack = KERNEL_FRAMES_MAX,
-        .sample_regs_user = arch_perf_reg_mask(),
-        .sample_stack_user = spec->stack_bytes,
-        .use_clockid = 1,
-        .clockid = CLOCK_MONOTONIC,
-        /* Any record wakes a profiler that sleeps for want of them; a busy one does not listen (feed.c). */
-        .watermark = 1,
-        .wakeup_watermark = 1,
-    };
-}
-
-/* The first event also tells about processes: mappings, names, starts and ends. */
-static void track_processes(struct perf_event_attr *attr)
-{
-    attr->mmap = 1;
-    attr->mmap2 = 1;
-    attr->build_id = 1;
-    attr->comm = 1;
-    attr->comm_exec = 1;
-    attr->task = 1;
-}
-
-static void set_rate(struct perf_event_attr *attr, const struct event_spec *spec)
-{
-    if (spec->period) {
-        attr->sample_period = spec->period;
-        return;
-    }
-    attr->freq = 1;
-    attr->sample_freq = spec->frequency_hz;
-    attr->sample_type |= PERF_SAMPLE_PERIOD; /* the kernel keeps changing it */
-}
-
-static void set_weight(struct perf_event *event, const struct event_spec *spec,
-                       const struct perf_target *target)
-{
-    int reg = event_weight_register(spec);
-
-    event->weight = (struct perf_weight){
-        .kind = spec->weight,
-        .reg = (uint8_t)MAX_OF(reg, 0),
-        .raw_size = target->raw_size,
-        .raw_signed = target->raw_signed,
-        .raw_offset = target->raw_offset,
-        .scale = spec->scale,
-    };
-    if (spec->weight == EVENT_WEIGHT_RAW || spec->weight == EVENT_WEIGHT_FIELD)
-        event->attr.sample_type |= PERF_SAMPLE_RAW;
-    if (reg < 0 || spec->kind != EVENT_KPROBE)
-        return;
-    event->attr.sample_type |= PERF_SAMPLE_REGS_INTR; /* of the kernel function */
-    event->attr.sample_regs_intr = event->attr.sample_regs_user;
-}
-
-/* Gives up the next thing an older or stricter kernel may refuse. False when nothing is left to give up. */
-static bool attr_step_down(struct perf_event_attr *attr, int code)
-{
-    if ((code == EACCES || code == EPERM) && !attr->exclude_kernel) {
-        attr->exclude_kernel = 1;
-        attr->sample_type &= ~(uint64_t)PERF_SAMPLE_CALLCHAIN;
-        attr->exclude_callchain_user = 0;
-        attr->sample_max_stack = 0;
-        return true;
-    }
-    if (code != EINVAL && code != E2BIG)
-        return false;
-    if (attr->read_format & PERF_FORMAT_LOST) {
-        attr->read_format &= ~(uint64_t)PERF_FORMAT_LOST; /* before 6.0 */
-        return true;
-    }
-    if (attr->build_id) {
-        attr->build_id = 0; /* before 5.12 */
-        return true;
-    }
-    return false;
-}
-
-/* Samples a second of one CPU that is busy all the time; a guess where that is up to the program. */
-static uint64_t samples_per_second(const struct perf_event_attr *attr)
-{
-    if (attr->freq)
-        return attr->sample_freq;
-    if (attr->type == PERF_TYPE_SOFTWARE && attr->config == PERF_COUNT_SW_TASK_CLOCK)
-        return NSEC_PER_SEC / MAX_OF(attr->sample_period, 1);
-    return UNKNOWN_RATE_HZ;
-}
-
-uint64_t perf_bytes_per_second(const struct perf_armed *armed)
-{
-    uint64_t bytes = 0;
-
-    for (uint32_t i = 0; i < armed->events; i++) {
-        const struct perf_event_attr *attr = &armed->event[i].attr;
-
-        bytes += samples_per_second(attr) * (attr->sample_stack_user + SAMPLE_OVERHEAD_BYTES);
-    }
-    return bytes;
-}
-
-static uint32_t ring_pages(const struct perf_armed *armed)
-{
-    uint64_t bytes = RING_BYTES_MIN, want;
-
-    want = MIN_OF(perf_bytes_per_second(armed) * RING_HOLDS_MS / 1000, (uint64_t)RING_BYTES_MAX);
-    for (uint32_t i = 0; i < armed->events; i++)
-        if (armed->event[i].attr.type == PERF_TYPE_TRACEPOINT && armed->event[i].attr.sample_period == 1)
-            want = RING_BYTES_BURST;
-    while (bytes < want)
-        bytes *= 2;
-    while (bytes > RING_BYTES_MIN / 4 && bytes * armed->cpus > RINGS_BYTES_MAX)
-        bytes /= 2;
-    return (uint32_t)(bytes / (uint64_t)sysconf(_SC_PAGESIZE));
-}
+#include "whom.h"
 
 /* The CPUs this process may run on: all that its children will use, unless they widen their affinity. */
 static uint32_t allowed_cpus(int *cpus)
@@ -191,37 +36,33 @@ static uint32_t allowed_cpus(int *cpus)
     return n;
 }
 
-static void close_all(const int *fds, uint32_t n)
+/* "0-3,8", as /sys has it. */
+uint32_t arm_online_cpus(int *cpus)
+{
+    char text[4096];
+    uint32_t n = 0;
+
+    if (read_small_file(AT_FDCWD, "/sys/devices/system/cpu/online", text, sizeof(text), NULL) < 0)
+        return allowed_cpus(cpus);
+    for (char *at = text; *at >= '0' && *at <= '9';) {
+        long first = strtol(at, &at, 10), last = *at == '-' ? strtol(at + 1, &at, 10) : first;
+
+        for (long cpu = first; cpu <= last && cpu < PERF_CPUS_MAX && n < PERF_CPUS_MAX; cpu++)
+            cpus[n++] = (int)cpu;
+        at += *at == ',';
+    }
+    return n ? n : allowed_cpus(cpus);
+}
+
+void arm_close(const int *fds, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         close(fds[i]);
 }
 
-/* A sample type's name has small letters, digits and '_' only: readers put it on command lines. */
-static void name_type(const char *from, char *to, size_t bytes)
-{
-    size_t n = 0;
-
-    if (!isalpha((unsigned char)from[0]))
-        to[n++] = 'e';
-    for (; *from && n < bytes - 1; from++)
-        to[n++] = isalnum((unsigned char)*from) ? (char)tolower((unsigned char)*from) : '_';
-    to[n] = '\0';
-}
-
-/* What the profile calls the event: as it was armed, not as it was asked for. */
-static void name_event(struct perf_event *event, const struct event_spec *spec)
-{
-    const struct perf_event_attr *attr = &event->attr;
-
-    snprintf(event->name, sizeof(event->name), "%s%s %s=%llu", spec->name, attr->exclude_kernel ? ":u" : "",
-             attr->freq ? "frequency" : "period", (unsigned long long)attr->sample_period);
-    name_type(event_sample_type(spec), event->type, sizeof(event->type));
-    snprintf(event->unit, sizeof(event->unit), "%s", event_sample_unit(spec));
-}
-
 struct arming {
     struct perf_armed *armed;
+    enum attributes_scope scope;
     int *fds; /* of the event being armed */
     int cpu[PERF_CPUS_MAX];
     uint32_t cpus;
@@ -236,16 +77,11 @@ struct arming {
  */
 static int open_one(const struct arming *a, struct perf_event *event, uint32_t i)
 {
-    for (;;) {
-        int fd = perf_event_open(&event->attr, 0, a->cpu[i]);
+    pid_t pid = a->scope == ATTRIBUTES_HOST ? -1 : 0;
 
-        if (fd >= 0 || i > 0 || !attr_step_down(&event->attr, errno))
-            return fd;
-        if (a->needs_kernel && event->attr.exclude_kernel) { /* nothing of it would be left */
-            errno = EACCES;
-            return -1;
-        }
-    }
+    if (i == 0)
+        return attributes_open_first(event, a->needs_kernel, pid, a->cpu[i]);
+    return attributes_open(&event->attr, pid, a->cpu[i]);
 }
 
 /* CPUs that went offline since they were looked up leave the list; only the first event may find that. */
@@ -268,7 +104,7 @@ static int open_all(struct arming *a, struct perf_event *event)
         } else if (code == ENODEV && a->armed->events == 0) {
             forget_cpu(a, i);
         } else {
-            close_all(a->fds, i);
+            arm_close(a->fds, i);
             return code;
         }
     }
@@ -281,26 +117,21 @@ static bool is_probe(const struct event_spec *spec)
            spec->kind == EVENT_URETPROBE;
 }
 
-/*
- * A probe that cannot be defined in tracefs must not be inherited (define.c). It is armed after the others:
- * the first event is the one that tells about all processes.
- */
-static int find_target(struct arming *a, const struct event_spec *spec, struct perf_target *target,
-                       struct err *e)
+int arm_find_target(struct perf_armed *armed, const struct event_spec *spec, struct perf_target *target,
+                    struct err *not_defined, struct err *e)
 {
     const struct perf_machine *m = perf_this_machine();
 
     if (perf_resolve(m, spec, target, e) < 0)
         return -1;
-    if (!is_probe(spec) || a->uninherited)
+    if (!is_probe(spec) || !not_defined)
         return 0;
-    if (!a->armed->probes)
+    if (!armed->probes)
         perf_remove_probes(m, 0, false); /* what a killed profiler left behind */
-    if (probes_define(m, spec, target, &a->not_defined) == 0) {
-        a->armed->probes = true;
-        return 0;
-    }
-    return 1;
+    if (probes_define(m, spec, target, not_defined) < 0)
+        return 1;
+    armed->probes = true;
+    return 0;
 }
 
 /* 1: its turn comes later. */
@@ -308,24 +139,18 @@ static int arm_one(struct arming *a, const struct event_spec *spec, struct err *
 {
     struct perf_event *event = &a->armed->event[a->armed->events];
     struct perf_target target;
-    int code = find_target(a, spec, &target, e);
+    int code = arm_find_target(a->armed, spec, &target, a->uninherited ? NULL : &a->not_defined, e);
 
     if (code != 0)
         return code;
     if ((a->armed->events + 1) * a->cpus + 2 * EVENTS_MAX + 1 > PERF_FDS_MAX)
         return err_set(e, EMFILE, "event %s: %u CPUs times %u events are more than %d descriptors",
                        spec->name, a->cpus, a->armed->events + 1, PERF_FDS_MAX);
-    *event = (struct perf_event){.cpu_time = is_cpu_time(spec)};
-    attr_init(&event->attr, spec);
-    event->attr.type = target.type;
-    event->attr.config = target.config;
-    event->attr.config1 = target.config1;
-    event->attr.config2 = target.config2;
-    set_rate(&event->attr, spec);
-    event->attr.inherit = !a->uninherited;
-    set_weight(event, spec, &target);
+    attributes_make(event, spec, &target, a->scope);
+    if (a->uninherited)
+        event->attr.inherit = 0;
     if (a->armed->events == 0)
-        track_processes(&event->attr);
+        attributes_track_processes(&event->attr);
     /* Exact counts complete exact periods only (account.c, counts.c). Before the event: counters_separate().
      */
     event->counted = event->attr.inherit && !event->attr.freq && counters_add(&a->counters, &event->attr);
@@ -334,13 +159,16 @@ static int arm_one(struct arming *a, const struct event_spec *spec, struct err *
     if (code) {
         if (event->counted)
             counters_drop(&a->counters);
-        perf_explain_event(spec, code, e);
+        if (a->scope == ATTRIBUTES_HOST)
+            whom_explain_host(spec->name, code, e);
+        else
+            perf_explain_event(spec, code, e);
         return -1;
     }
-    if (a->uninherited)
+    if (a->uninherited && a->scope == ATTRIBUTES_SELF)
         log_warn(perf, "%s: in the command's first thread only, not in others and not in its children: %s",
                  spec->name, a->not_defined.text);
-    name_event(event, spec);
+    attributes_name(event, spec);
     event->attr.config1 = event->attr.config2 = 0; /* pointers, maybe */
     a->armed->events++;
     a->fds += a->cpus;
@@ -373,7 +201,7 @@ static void join_counters(struct arming *a)
 
     a->fds += counters_take(&a->counters, a->fds);
     a->armed->counters = a->counters.count;
-    if (a->armed->events < 2 && !a->armed->probes)
+    if (a->scope == ATTRIBUTES_HOST || (a->armed->events < 2 && !a->armed->probes))
         return;
     fd = counters_separate();
     if (fd < 0) {
@@ -384,9 +212,28 @@ static void join_counters(struct arming *a)
     a->armed->separator = true;
 }
 
+/* When every event had its turn. */
+static int arm_finish(struct arming *a, int *fds, const struct err *first, struct err *e)
+{
+    a->armed->cpus = a->cpus;
+    join_counters(a);
+    if (!a->cpus)
+        return err_set(e, 0, "no processor to profile on");
+    if (!a->armed->events) {
+        arm_close(fds, perf_armed_fds(a->armed));
+        if (a->armed->probes)
+            perf_remove_probes(perf_this_machine(), getpid(), false);
+        if (e)
+            *e = *first;
+        return -1;
+    }
+    a->armed->ring_pages = attributes_ring_pages(a->armed);
+    return 0;
+}
+
 int perf_arm(const struct event_list *events, struct perf_armed *armed, int *fds, struct err *e)
 {
-    struct arming a = {.armed = armed, .fds = fds};
+    struct arming a = {.armed = armed, .scope = ATTRIBUTES_SELF, .fds = fds};
     struct err first = {0};
     uint32_t done = 0;
 
@@ -395,18 +242,18 @@ int perf_arm(const struct event_list *events, struct perf_armed *armed, int *fds
     arm_list(&a, events, &done, &first);
     a.uninherited = true;
     arm_list(&a, events, &done, &first);
-    armed->cpus = a.cpus;
-    join_counters(&a);
-    if (!a.cpus)
-        return err_set(e, 0, "no processor to profile on");
-    if (!armed->events) {
-        close_all(fds, perf_armed_fds(armed));
-        if (armed->probes)
-            perf_remove_probes(perf_this_machine(), getpid(), false);
-        if (e)
-            *e = first;
-        return -1;
-    }
-    armed->ring_pages = ring_pages(armed);
-    return 0;
+    return arm_finish(&a, fds, &first, e);
+}
+
+int perf_arm_host(const struct event_list *events, struct perf_armed *armed, int *fds, struct err *e)
+{
+    /* Nothing is inherited, as nothing belongs to a task. */
+    struct arming a = {.armed = armed, .scope = ATTRIBUTES_HOST, .fds = fds, .uninherited = true};
+    struct err first = {0};
+    uint32_t done = 0;
+
+    *armed = (struct perf_armed){.whole_host = true};
+    a.cpus = arm_online_cpus(a.cpu);
+    arm_list(&a, events, &done, &first);
+    return arm_finish(&a, fds, &first, e);
 }

@@ -21,6 +21,7 @@
 #include "ringside/stats.h"
 
 #include "arm.h"
+#include "doubles.h"
 #include "hand.h"
 #include "ids.h"
 #include "keeper.h"
@@ -32,7 +33,8 @@
 #define DRAIN_INTERVAL_NS (100 * NSEC_PER_MSEC)
 #define DRAIN_EAGER_NS    (10 * NSEC_PER_MSEC)
 #define DRAIN_SOONEST_NS  (1 * NSEC_PER_MSEC)
-#define CONTROLS          3 /* of perf_control, and what feed_watch() named */
+#define CONTROLS          3        /* of perf_control, and what feed_watch() named */
+#define LAST_TASK         CONTROLS /* behind them */
 /* For some thousand tasks that end between two looks. */
 #define COUNTS_PAGES      64
 /* So many tasks ended, and none said what it had counted: the ring is dead (counters.c). */
@@ -52,14 +54,16 @@ struct perf_feed {
     struct feed feed; /* first: ops get a pointer to it */
     struct perf_armed armed;
     struct ids ids;
-    int *fds; /* as they came: of each event one for each ring */
+    struct doubles doubles;
+    int *fds; /* as they came */
     struct stats *stats;
     struct perf_control control;
     struct perf_hand *hand; /* NULL: nobody comes after us */
     int watched_fd;         /* -1: none */
     struct ring *ring;
-    struct pollfd *pollfd; /* rings, then CONTROLS more */
+    struct pollfd *pollfd; /* rings, then CONTROLS more, then a task that is still there */
     uint32_t rings, hung_up;
+    uint32_t tasks_gone;          /* so many of those that were attached to, from the first on */
     uint32_t all_rings;           /* with those of counters, which follow the others */
     uint32_t unheard[EVENTS_MAX]; /* tasks that ended since a counter last said something */
     struct heap_item *heap;
@@ -142,9 +146,15 @@ static uint64_t pace(const struct perf_feed *f, uint64_t since_ns)
     return MAX_OF(MIN_OF(due_ns, f->interval_ns), DRAIN_SOONEST_NS);
 }
 
+/* Those of a task, of all events. */
+static const int *set_fds(const struct perf_feed *f, uint32_t task)
+{
+    return f->fds + perf_armed_first(&f->armed) + task * f->armed.events * f->armed.cpus;
+}
+
 static const int *counter_fds(const struct perf_feed *f)
 {
-    return f->fds + f->armed.events * f->armed.cpus;
+    return set_fds(f, perf_armed_sets(&f->armed));
 }
 
 /* Maps the ring of a counter and sends its counts there. */
@@ -216,12 +226,38 @@ static void release_current(struct perf_feed *f)
     heap_refresh_top(f);
 }
 
+/* What they counted has been counted as somebody else's, too. */
+static void put_to_sleep(struct perf_feed *f, uint32_t task)
+{
+    const int *fds = set_fds(f, task);
+
+    for (uint32_t i = 0; i < f->armed.events * f->armed.cpus; i++) {
+        ioctl(fds[i], PERF_EVENT_IOC_DISABLE, 0);
+        ioctl(fds[i], PERF_EVENT_IOC_RESET, 0);
+    }
+}
+
+static bool is_double(struct perf_feed *f, const void *bytes, size_t n)
+{
+    const struct id_slot *slot = ids_slot_of(&f->ids, bytes, n);
+    struct doubles_answer answer;
+
+    if (!slot)
+        return false;
+    answer = doubles_look(&f->doubles, bytes, n, slot->task);
+    if (answer.sleep != DOUBLES_NOBODY)
+        put_to_sleep(f, answer.sleep);
+    return answer.drop;
+}
+
 /* False for a record of no use; *torn tells whether it made sense. */
 static bool decode(struct perf_feed *f, const void *bytes, size_t n, struct feed_record *out, bool *torn)
 {
     uint32_t event = ids_event_of(&f->ids, bytes, n);
 
     *torn = event == IDS_UNKNOWN;
+    if (f->doubles.count && is_double(f, bytes, n))
+        return false;
     if (*torn || !perf_decode(&f->armed.event[event], bytes, n, out, torn))
         return false;
     if (out->kind == FEED_SAMPLE) {
@@ -283,7 +319,7 @@ static bool feed_op_next(struct feed *feed, struct feed_record *out)
 static int poll_until(struct perf_feed *f, bool listen_to_rings, uint64_t until_ns)
 {
     struct pollfd *first = listen_to_rings ? f->pollfd : f->pollfd + f->rings;
-    nfds_t n = listen_to_rings ? f->rings + CONTROLS : CONTROLS;
+    nfds_t n = listen_to_rings ? f->rings + CONTROLS + (f->armed.tasks != 0) : CONTROLS;
     uint64_t now = clock_mono_ns();
     struct timespec limit = {0};
 
@@ -320,9 +356,25 @@ static bool is_watched_ready(const struct perf_feed *f)
     return f->pollfd[f->rings + 2].revents != 0;
 }
 
+/* Waits for one task after the other: each of them has to go, in whatever order. */
+static bool all_tasks_gone(struct perf_feed *f)
+{
+    struct pollfd *last = &f->pollfd[f->rings + LAST_TASK];
+
+    for (;;) {
+        *last = (struct pollfd){.fd = set_fds(f, f->tasks_gone)[0], .events = POLLIN};
+        if (poll(last, 1, 0) <= 0 || !(last->revents & (POLLHUP | POLLERR | POLLNVAL)))
+            return false;
+        if (++f->tasks_gone == f->armed.tasks)
+            return true;
+    }
+}
+
 /* Rings whose event has no task left report a hang-up for ever: they leave the poll set. */
 static bool all_hung_up(struct perf_feed *f)
 {
+    if (f->armed.tasks)
+        return all_tasks_gone(f);
     for (uint32_t i = 0; i < f->rings; i++)
         if (f->pollfd[i].fd >= 0 && f->pollfd[i].revents & (POLLHUP | POLLERR | POLLNVAL)) {
             f->pollfd[i].fd = -1;
@@ -397,15 +449,21 @@ static void feed_op_totals(struct feed *feed, uint32_t event, struct feed_totals
 {
     struct perf_feed *f = self(feed);
 
-    *out = (struct feed_totals){.known = event < f->armed.events};
-    for (uint32_t i = 0; out->known && i < f->rings; i++) {
-        uint64_t value[4] = {0}; /* read_format: value, enabled, running, lost */
+    uint32_t set = f->armed.events * f->rings;
 
-        if (read(f->fds[event * f->rings + i], value, sizeof(value)) < (ssize_t)sizeof(value[0]))
+    *out = (struct feed_totals){.known = event < f->armed.events};
+    for (uint32_t i = 0; out->known && i < perf_armed_sets(&f->armed) * f->rings; i++) {
+        uint64_t value[4] = {0}; /* read_format: value, enabled, running, lost */
+        int fd = set_fds(f, 0)[i / f->rings * set + event * f->rings + i % f->rings];
+
+        if (read(fd, value, sizeof(value)) < (ssize_t)sizeof(value[0]))
             out->known = false;
         out->value += value[0];
         out->lost_samples += value[3];
     }
+    /* The clock of a CPU goes on while nothing runs there. */
+    if (f->armed.whole_host && out->known && f->armed.event[event].cpu_time)
+        out->known = false;
 }
 
 static void feed_op_watch(struct feed *feed, int fd)
@@ -423,6 +481,7 @@ static void feed_op_close(struct feed *feed)
     for (uint32_t i = 0; i < perf_armed_fds(&f->armed); i++)
         close(f->fds[i]);
     ids_release(&f->ids);
+    doubles_release(&f->doubles);
     free(f->fds);
     free(f->ring);
     free(f->pollfd);
@@ -541,10 +600,11 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
     f->fds = base_alloc(total * sizeof(*f->fds));
     memcpy(f->fds, fds, total * sizeof(*f->fds));
     f->ring = base_calloc(f->rings + armed->counters, sizeof(*f->ring));
-    f->pollfd = base_calloc(f->rings + CONTROLS, sizeof(*f->pollfd));
+    f->pollfd = base_calloc(f->rings + CONTROLS + 1, sizeof(*f->pollfd));
     f->heap = base_calloc(f->rings + armed->counters, sizeof(*f->heap));
     fill_info(&f->feed.info, armed);
-    if (ids_init(&f->ids, f->fds, armed->events, armed->cpus, e) < 0 || map_rings(f, e) < 0) {
+    doubles_init(&f->doubles, armed->tasks ? reader->attached : NULL);
+    if (ids_init(&f->ids, armed, f->fds, e) < 0 || map_rings(f, e) < 0) {
         feed_op_close(&f->feed);
         return NULL;
     }
@@ -552,6 +612,8 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
         f->pollfd[i] = (struct pollfd){.fd = f->fds[i], .events = POLLIN};
         f->ring[i].saved_max = SAVED_BYTES_MAX / f->rings;
     }
+    if (armed->tasks)
+        f->pollfd[f->rings + LAST_TASK] = (struct pollfd){.fd = set_fds(f, 0)[0], .events = POLLIN};
     start_counts(f);
     f->interval_ns = f->pace_ns = drain_interval(f);
     f->keeper = (struct keeper){.ring = f->ring, .rings = f->all_rings, .interval_ns = f->interval_ns / 2};

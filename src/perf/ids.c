@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 
 #include "ringside/base.h"
+#include "ringside/perf.h"
 
 static struct id_slot *slot_of(const struct ids *ids, uint64_t id)
 {
@@ -24,15 +25,18 @@ static struct id_slot *slot_of(const struct ids *ids, uint64_t id)
     return &ids->slot[i];
 }
 
-int ids_init(struct ids *ids, const int *fds, uint32_t events, uint32_t cpus, struct err *e)
+int ids_init(struct ids *ids, const struct perf_armed *armed, const int *fds, struct err *e)
 {
+    uint32_t set = armed->events * armed->cpus, all = set * perf_armed_sets(armed);
+
     *ids = (struct ids){.slots = 4};
-    if (events <= 1)
+    if (armed->events * perf_armed_sets(armed) <= 1)
         return 0;
-    while (ids->slots < 2 * events * (cpus + 1))
+    while (ids->slots < 2 * (all + armed->events))
         ids->slots *= 2;
     ids->slot = base_calloc(ids->slots, sizeof(*ids->slot));
-    for (uint32_t i = 0; i < events * cpus; i++) {
+    fds += perf_armed_first(armed);
+    for (uint32_t i = 0; i < all; i++) {
         uint64_t id;
 
         if (ioctl(fds[i], PERF_EVENT_IOC_ID, &id) < 0) {
@@ -40,7 +44,7 @@ int ids_init(struct ids *ids, const int *fds, uint32_t events, uint32_t cpus, st
             ids_release(ids);
             return -1;
         }
-        *slot_of(ids, id) = (struct id_slot){.id = id, .event = i / cpus + 1};
+        *slot_of(ids, id) = (struct id_slot){.id = id, .event = i % set / armed->cpus + 1, .task = i / set};
     }
     return 0;
 }
@@ -59,17 +63,26 @@ void ids_release(struct ids *ids)
     *ids = (struct ids){0};
 }
 
-uint32_t ids_event_of(const struct ids *ids, const void *record, size_t n)
+const struct id_slot *ids_slot_of(const struct ids *ids, const void *record, size_t n)
 {
     struct perf_event_header header;
+    const struct id_slot *slot;
     uint64_t id;
 
-    if (!ids->slot)
-        return 0;
-    if (n < sizeof(header) + sizeof(id))
-        return IDS_UNKNOWN;
+    if (!ids->slot || n < sizeof(header) + sizeof(id))
+        return NULL;
     memcpy(&header, record, sizeof(header));
     memcpy(&id, (const char *)record + (header.type == PERF_RECORD_SAMPLE ? sizeof(header) : n - sizeof(id)),
            sizeof(id));
-    return slot_of(ids, id)->event - 1; /* an empty slot wraps to IDS_UNKNOWN */
+    slot = slot_of(ids, id);
+    return slot->event ? slot : NULL;
+}
+
+uint32_t ids_event_of(const struct ids *ids, const void *record, size_t n)
+{
+    const struct id_slot *slot = ids_slot_of(ids, record, n);
+
+    if (!ids->slot)
+        return 0;
+    return slot ? slot->event - 1 : IDS_UNKNOWN;
 }

@@ -8,10 +8,12 @@
 #include <stdint.h>
 
 struct err;
+struct perf_armed;
 
 struct id_slot {
     uint64_t id;
     uint32_t event; /* plus one; 0: empty */
+    uint32_t task;  /* number of the task it was opened for */
 };
 
 struct ids {
@@ -21,13 +23,16 @@ struct ids {
 
 #define IDS_UNKNOWN UINT32_MAX
 
-/* fds: of each event one for each CPU. -1 with *e when the kernel does not tell the identifiers. */
-int ids_init(struct ids *ids, const int *fds, uint32_t events, uint32_t cpus, struct err *e);
+/* fds: as they were armed. -1 with *e when the kernel does not tell the identifiers. */
+int ids_init(struct ids *ids, const struct perf_armed *armed, const int *fds, struct err *e);
 /* fd: one more descriptor of an event. */
 void ids_add(struct ids *ids, int fd, uint32_t event);
 void ids_release(struct ids *ids);
 
-/* The event of a raw record of n bytes, aligned to 8; IDS_UNKNOWN. */
+/* What a raw record of n bytes, aligned to 8, is of; NULL: it does not say, and with a single event need not.
+ */
+const struct id_slot *ids_slot_of(const struct ids *ids, const void *record, size_t n);
+/* Its event; IDS_UNKNOWN. */
 uint32_t ids_event_of(const struct ids *ids, const void *record, size_t n);
 
 #endif

@@ -49,12 +49,15 @@ static int map_what_fits(struct ring *ring, const struct perf_armed *armed, cons
     return -1;
 }
 
-/* The records of all events of a CPU go to the ring of the first, in one order. */
+/* The records of all events of a CPU go to one ring, in one order. Counters have their own. */
 static int join(const struct perf_armed *armed, const int *fds, struct err *e)
 {
-    for (uint32_t i = armed->cpus; i < armed->events * armed->cpus; i++)
+    uint32_t end = perf_armed_first(armed) + perf_armed_sets(armed) * armed->events * armed->cpus;
+
+    for (uint32_t i = armed->cpus; i < end; i++)
         if (ioctl(fds[i], PERF_EVENT_IOC_SET_OUTPUT, fds[i % armed->cpus]) < 0)
-            return err_set(e, errno, "event %s: share the ring", armed->event[i / armed->cpus].name);
+            return err_set(e, errno, "event %s: share the ring",
+                           armed->event[i / armed->cpus % armed->events].name);
     return 0;
 }
 
@@ -71,15 +74,29 @@ int rings_map(struct ring *ring, const struct perf_armed *armed, const int *fds,
 
 /* ---- without rings: whoever has the descriptors ---- */
 
+static bool has_hung_up(int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+
+    return poll(&ready, 1, 0) > 0 && (ready.revents & (POLLHUP | POLLERR));
+}
+
+/* All events of a task hang up together. */
 bool perf_is_over(const struct perf_armed *armed, const int *fds)
 {
-    for (uint32_t i = 0; i < armed->cpus; i++) {
-        struct pollfd ready = {.fd = fds[i], .events = POLLIN};
+    uint32_t n = armed->tasks ? armed->tasks : armed->cpus;
+    uint32_t step = armed->tasks ? armed->events * armed->cpus : 1;
 
-        if (poll(&ready, 1, 0) <= 0 || !(ready.revents & (POLLHUP | POLLERR)))
+    for (uint32_t i = 0; i < n; i++)
+        if (!has_hung_up(fds[perf_armed_first(armed) + i * step]))
             return false;
-    }
     return true;
+}
+
+void perf_enable(const struct perf_armed *armed, const int *fds)
+{
+    for (uint32_t i = perf_armed_first(armed); i < perf_armed_fds(armed); i++)
+        ioctl(fds[i], PERF_EVENT_IOC_ENABLE, 0);
 }
 
 void perf_disable(const struct perf_armed *armed, const int *fds)

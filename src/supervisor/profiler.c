@@ -57,9 +57,15 @@ static void go_first_without_memory(void)
 static void leave_targets_world(struct profiler *p, int socket)
 {
     int keep[2] = {socket, log_keep_fd()};
-    struct rlimit files;
 
     launch_close_others(keep, keep[1] < 0 ? 1 : 2);
+    profiler_settle_in(p);
+}
+
+void profiler_settle_in(const struct profiler *p)
+{
+    struct rlimit files;
+
     launch_allow_files(&files);
     prctl(PR_SET_NAME, "ringside");
     go_first_without_memory();
@@ -119,6 +125,16 @@ static bool is_over(void *profiler)
     return perf_is_over(&p->hello.armed, p->fds);
 }
 
+enum work_end profiler_watch(struct profiler *p)
+{
+    p->watch.work = work_for;
+    p->watch.over = is_over;
+    p->watch.ctx = p;
+    if (p->options->duration_s)
+        p->watch.until_ns = clock_mono_ns() + p->options->duration_s * NSEC_PER_SEC;
+    return watch_run(&p->watch);
+}
+
 /* Once for all workers, while the folder we were started in can still be left. */
 static int open_files(struct profiler *p, struct err *e)
 {
@@ -132,8 +148,8 @@ static int open_files(struct profiler *p, struct err *e)
     return 0;
 }
 
-/* While the process that is to be profiled arms itself, which is all that takes privilege. */
-static int get_ready(struct profiler *p, int socket, struct err *e)
+/* Of a command: while its process arms itself, which is all that takes privilege. */
+int profiler_get_ready(struct profiler *p, int socket, struct err *e)
 {
     p->stats = stats_new();
     if (rights_drop(p->run->rights, e) < 0 || open_files(p, e) < 0)
@@ -143,17 +159,20 @@ static int get_ready(struct profiler *p, int socket, struct err *e)
     return watch_prepare(&p->watch, socket, e);
 }
 
-/* The target need not be slowed down by what nobody reads. */
-static void let_go(struct profiler *p)
+void profiler_free(struct profiler *p)
 {
     for (uint32_t i = 0; i < p->fd_count; i++)
         close(p->fds[i]);
     if (p->hello.armed.probes)
-        perf_remove_probes(perf_this_machine(), p->hello.pid, true);
+        perf_remove_probes(perf_this_machine(), p->processes ? getpid() : p->hello.pid, true);
+    perf_attached_release(&p->attached);
+    free(p->processes);
     sink_close(p->sink);
     stats_free(p->stats);
     free(p->spool);
     free(p->service);
+    watch_release(&p->watch);
+    free(p);
 }
 
 static int profile(struct profiler *p, int socket, struct err *e)
@@ -161,39 +180,41 @@ static int profile(struct profiler *p, int socket, struct err *e)
     bool ready;
     int got;
 
-    watch_take_signals();
-    ready = get_ready(p, socket, e) == 0;
+    watch_take_signals(&p->watch);
+    ready = profiler_get_ready(p, socket, e) == 0;
     got = receive_rings(p, socket, ready ? e : NULL); /* the first thing that went wrong is what counts */
     if (got == 0)
         return 0;
     if (got < 0 || !ready)
         return -1;
     p->root_clock_ns = clock_process_cpu_ns(p->hello.pid);
-    p->watch.work = work_for;
-    p->watch.over = is_over;
-    p->watch.ctx = p;
-    return watch_run(&p->watch) == WORK_DONE ? 0 : -1;
+    return profiler_watch(p) == WORK_DONE ? 0 : -1;
 }
 
-int profiler_main(const struct run *run, int socket)
+struct profiler *profiler_new(const struct run *run)
 {
     struct profiler *p = base_calloc(1, sizeof(*p));
-    struct err e = {0};
-    int result;
 
     p->watch.signal_fd = p->watch.order_fd = p->watch.dead_man_fd = -1;
     p->watch.broker = (struct broker){{-1, -1}};
     p->run = run;
     p->options = run->options;
+    return p;
+}
+
+int profiler_main(const struct run *run, int socket)
+{
+    struct profiler *p = profiler_new(run);
+    struct err e = {0};
+    int result;
+
     hide_command(p);
     leave_targets_world(p, socket);
     result = profile(p, socket, &e);
     if (result < 0 && e.text[0])
         log_error(supervisor, "no profile: %s", e.text);
-    let_go(p);
+    profiler_free(p);
     launch_say(socket, LAUNCH_DONE);
     close(socket);
-    watch_release(&p->watch);
-    free(p);
     return result < 0;
 }

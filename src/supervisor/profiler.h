@@ -49,6 +49,8 @@ struct profiler {
     struct watch watch;
     char *service;
     struct hello hello;
+    struct perf_attached attached;     /* of processes that ran already */
+    struct worker_attached *processes; /* those of them */
     int fds[PERF_FDS_MAX];
     uint32_t fd_count;
     struct stats *stats;
@@ -56,6 +58,17 @@ struct profiler {
     char *spool;       /* the folder; NULL: profiles wait in memory */
     uint64_t root_clock_ns;
 };
+
+/* What both ways to a supervisor have in common. */
+struct profiler *profiler_new(const struct run *run);
+/* Who it is to the system: its name, priority and limits. */
+void profiler_settle_in(const struct profiler *p);
+/* Opens the files that all workers share. socket: to the wrapper, or -1. */
+int profiler_get_ready(struct profiler *p, int socket, struct err *e);
+/* With events and their descriptors. */
+enum work_end profiler_watch(struct profiler *p);
+/* The events are gone with it: nobody is slowed down by what nobody reads. */
+void profiler_free(struct profiler *p);
 
 /* Life of a worker: reads the rings, writes and sends profiles. */
 enum work_end work(struct profiler *p);

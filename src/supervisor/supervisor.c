@@ -24,6 +24,7 @@
 
 #include "profiler.h"
 #include "rights.h"
+#include "running.h"
 #include "targets.h"
 
 /* Longest time the parent shape waits for the last profile to be written, sending not counted. */
@@ -82,7 +83,7 @@ static int await_ready(int socket, uint32_t timeout_ms, struct err *e)
 static void hand_over(const struct options *o, struct other_side *other)
 {
     struct hello hello = {.pid = getpid()};
-    int fds[PERF_FDS_MAX];
+    FREE_PTR int *fds = base_alloc(PERF_FDS_MAX * sizeof(*fds));
     struct rlimit files;
     struct err e = {0};
 
@@ -280,6 +281,8 @@ static int run_profiled(const struct run *run, bool parent, struct other_side *o
 {
     struct err e;
 
+    if (!run->options->command[0])
+        return running_main(run);
     if (start_profiler(run, other, &e) < 0) {
         log_error(supervisor, "profiling is off: %s", e.text);
         return become_command(run, other);
@@ -290,7 +293,7 @@ static int run_profiled(const struct run *run, bool parent, struct other_side *o
 /* Not having what it takes, just now, is nobody's mistake. */
 static int refuse(const struct run *run, struct other_side *other, bool mistake, const struct err *e)
 {
-    mistake = mistake && !err_is_shortage(e);
+    mistake = !run->options->command[0] || (mistake && !err_is_shortage(e));
     log_error(supervisor, "%s%s", e->text, mistake ? "" : "; the command runs without a profile");
     return mistake ? EXIT_USAGE : become_command(run, other);
 }
@@ -303,7 +306,7 @@ static int run_as_asked(struct run *run, bool parent, struct other_side *other)
     int status;
 
     if (!o->enable)
-        return become_command(run, other);
+        return o->command[0] ? become_command(run, other) : 0;
     if (targets_make(o, &targets, &e) < 0)
         return refuse(run, other, true, &e);
     run->targets = &targets;

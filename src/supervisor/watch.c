@@ -40,22 +40,27 @@
 
 /* ---- descriptors ---- */
 
-static void signals_of_ours(sigset_t *set)
+static void signals_of_ours(const struct watch *w, sigset_t *set)
 {
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGCHLD);
+    if (w->hears_hangup)
+        sigaddset(set, SIGHUP);
 }
 
-void watch_take_signals(void)
+void watch_take_signals(struct watch *w)
 {
+    bool ignored = signal(SIGHUP, SIG_IGN) == SIG_IGN; /* nohup */
     sigset_t set;
 
+    w->hears_hangup = w->foreground && !ignored;
+    if (w->hears_hangup)
+        signal(SIGHUP, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
-    signals_of_ours(&set);
+    signals_of_ours(w, &set);
     sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
@@ -63,7 +68,7 @@ int watch_prepare(struct watch *w, int socket, struct err *e)
 {
     sigset_t signals;
 
-    signals_of_ours(&signals);
+    signals_of_ours(w, &signals);
     w->silence_ns = SILENCE_NS;
     w->doubt_ns = DOUBT_NS;
     w->stopped_ns = STOPPED_NS;
@@ -135,6 +140,10 @@ static void live(struct watch *w, pid_t supervisor)
     if (getppid() != supervisor)
         raise(SIGTERM);
     close(w->signal_fd);
+    if (w->foreground) {
+        setpgid(0, 0);
+        signal(SIGHUP, SIG_IGN);
+    }
     exit(w->work(w->ctx));
 }
 
@@ -321,6 +330,21 @@ static int until_start(const struct watch *w)
     return due_ns > now_ns ? (int)((due_ns - now_ns) / NSEC_PER_MSEC) + 1 : 0;
 }
 
+/* Milliseconds until the time that was asked for is over; -1: none was. */
+static int until_finish(const struct watch *w)
+{
+    uint64_t now_ns = clock_mono_ns();
+
+    if (!w->until_ns)
+        return -1;
+    return w->until_ns > now_ns ? (int)((w->until_ns - now_ns) / NSEC_PER_MSEC) + 1 : 0;
+}
+
+static int sooner(int a, int b)
+{
+    return a >= 0 && (a < b || b < 0) ? a : b;
+}
+
 enum work_end watch_run(struct watch *w)
 {
     start(w);
@@ -330,7 +354,7 @@ enum work_end watch_run(struct watch *w)
                                  {.fd = w->dead_man_fd, .events = POLLIN},
                                  {.fd = w->broker.fd[0], .events = POLLIN}};
 
-        poll(ready, ARRAY_LEN(ready), until_start(w));
+        poll(ready, ARRAY_LEN(ready), sooner(until_start(w), until_finish(w)));
         if (ready[0].revents)
             on_signal(w);
         if (ready[1].revents)
@@ -339,6 +363,10 @@ enum work_end watch_run(struct watch *w)
             on_silence(w);
         if (ready[3].revents)
             broker_serve(&w->broker);
+        if (until_finish(w) == 0) {
+            order(w, ORDER_FINISH);
+            w->until_ns = 0;
+        }
         if (!w->ended && !w->worker && until_start(w) == 0)
             start(w);
     }

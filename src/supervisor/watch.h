@@ -56,6 +56,9 @@ struct watch {
     /* How long a worker may be silent, once more when it is doubted, and stay stopped; set by
      * watch_prepare(). */
     uint64_t silence_ns, doubt_ns, stopped_ns;
+    bool foreground; /* on a terminal, maybe: its end is one for us, and its keys are not for the worker */
+    bool hears_hangup;
+    uint64_t until_ns; /* CLOCK_MONOTONIC: when to finish; 0: when there is nothing left to do */
 
     pid_t worker;         /* 0: none */
     uint64_t started_ns;  /* the worker, or when the last one was lost */
@@ -71,7 +74,7 @@ struct watch {
 };
 
 /* From here on signals that ask for an end are kept until somebody listens. */
-void watch_take_signals(void);
+void watch_take_signals(struct watch *w);
 /* Descriptors and the page. socket: borrowed. -1 with *e. */
 int watch_prepare(struct watch *w, int socket, struct err *e);
 /* work, over and ctx are set. Until a worker ended in order, or there is no point in another. */

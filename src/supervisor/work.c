@@ -86,7 +86,12 @@ static int open_feed(struct life *l, struct err *e)
         .ready = on_control,
         .ctx = l,
     };
-    struct perf_reader reader = {.control = &control, .hand = &p->watch.page->hand, .stats = p->stats};
+    struct perf_reader reader = {
+        .control = &control,
+        .hand = &p->watch.page->hand,
+        .attached = &p->attached,
+        .stats = p->stats,
+    };
 
     l->feed = perf_feed_new(&p->hello.armed, p->fds, &reader, e);
     return l->feed ? 0 : -1;
@@ -267,8 +272,11 @@ static void configure(struct life *l, struct worker_config *config)
         .processes_max = (uint32_t)MAX_OF(o->maximum_pids, 0),
         .show_samples = o->show_samples,
         .period_s = p->sink && !sink_is_folder(p->sink) ? 0 : o->upload_period_s,
-        .root_pid = p->hello.pid,
+        .root_pid = p->hello.armed.whole_host ? 0 : p->hello.pid,
         .root_clock_ns = p->root_clock_ns,
+        .attached = p->processes,
+        .attached_count = p->attached.pids,
+        .whole_host = p->hello.armed.whole_host,
         .charged_ns = &p->watch.page->charged_ns,
         .sink = p->sink,
         .door = l->door,

@@ -377,12 +377,53 @@ TEST(options__contradictions_are_refused_by_name)
     refuse("-g|c", "", "--global", "the command \"c\"");
     refuse("-g|-p|1", "", "--pid and option --global", NULL);
     refuse("c", "RINGSIDE_PID=1", "variable RINGSIDE_PID", "the command \"c\"");
+    refuse("-g|--switch-user|nobody", "", "--global and option --switch-user", NULL);
     parse("--global=no|c");
+}
+
+TEST(options__processes_are_numbers_in_lists_given_once_or_more)
+{
+    parse("-p|12,34|--pid=5 6|-p|7");
+    assert_int_equal(options.pids.count, 5);
+    assert_string_equal(options.pids.at[1], "34");
+    assert_string_equal(options.pids.at[4], "7");
+    assert_null(options.service);
+    refuse("-p|12,x", "", "--pid", "\"x\" is not a number (1 to 4194304)");
+    refuse("-p|0", "", "--pid", "out of bounds");
+    refuse("-p|4194305", "", "--pid", "out of bounds");
+    refuse("-p| , ", "", "--pid", "the argument PID,... is empty");
+}
+
+TEST(options__a_span_of_time_is_in_seconds_or_has_a_unit)
+{
+    static const struct {
+        const char *words;
+        uint32_t seconds;
+    } good[] = {{"--duration|30|c", 30},
+                {"--duration=30s|c", 30},
+                {"--duration=5m|c", 300},
+                {"--duration=2h|-g", 7200},
+                {"--duration=1000000|-p|1", 1000000}};
+    static const char *const wrong[] = {"", "x", "5 m", "5d", "1.5", "500ms"};
+
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        parse(good[i].words);
+        assert_int_equal(options.duration_s, good[i].seconds);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        char words[64];
+
+        snprintf(words, sizeof(words), "--duration=%s|c", wrong[i]);
+        refuse(words, "", "--duration", "is not a time");
+    }
+    refuse("--duration=0|c", "", "out of bounds (1 to 1000000 s)", NULL);
+    refuse("--duration=-1|c", "", "out of bounds", NULL);
+    refuse("--duration=1000001|c", "", "out of bounds", NULL);
+    refuse("--duration=99999999999999999999h|c", "", "out of bounds", NULL);
 }
 
 TEST(options__what_is_not_in_this_build_is_refused_unless_it_is_the_default)
 {
-    refuse("-p|1", "", "--pid", "not in this build");
     refuse("--timeline|c", "", "--timeline", "not in this build");
     parse("--timeline=false|--remote-symbolization=no|--no-drop-caps|c");
     refuse("c", "RINGSIDE_TIMELINE=yes", "variable RINGSIDE_TIMELINE", "not in this build");
