@@ -26,12 +26,13 @@ struct doctor_rehearsal {
     struct err armed, mapped;             /* text[0]: what failed */
     uint32_t cpus, events, descriptors;   /* that there would be */
     uint32_t wanted_ring_kb, got_ring_kb; /* of each CPU; got: 0 when there are none */
+    bool counts_lost;                     /* no room for the rings of what each task counted */
 };
 
 struct doctor_machine {
     const char *root; /* "" */
     const struct perf_machine *perf;
-    bool (*is_writable)(void *ctx, const char *path); /* a folder that is there */
+    bool (*is_writable)(void *ctx, const char *path); /* what is there */
     void (*rehearse)(void *ctx, const struct event_list *events, struct doctor_rehearsal *out);
     void *ctx;
     uint32_t cpus_online, cpus_allowed;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "report.h"
 
@@ -74,6 +75,14 @@ void finding_text(struct finding *f, const char *name, const char *value)
 {
     begin_value(f, name);
     json_add_text(&f->values, value);
+}
+
+bool report_has(const struct report *r, const char *path)
+{
+    char full[PATH_MAX];
+    int n = snprintf(full, sizeof(full), "%s%s", r->place.root, path);
+
+    return n > 0 && (size_t)n < sizeof(full) && access(full, F_OK) == 0;
 }
 
 bool report_read(const struct report *r, const char *path, char *out, size_t max)

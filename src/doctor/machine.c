@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,6 +49,8 @@ static void set_up(const struct event_list *events, struct doctor_rehearsal *out
     feed = perf_feed_new(armed, fds, &(struct perf_reader){0}, &out->mapped);
     if (feed) {
         out->got_ring_kb = feed->info.ring_bytes >> 10;
+        for (uint32_t i = 0; i < armed->events; i++)
+            out->counts_lost |= armed->event[i].counted && !feed->info.event[i].task_counts;
         feed_close(feed); /* and with it the descriptors */
     }
     if (armed->probes)
@@ -97,8 +100,11 @@ static void rehearse(void *ctx, const struct event_list *events, struct doctor_r
 
 static bool is_writable(void *ctx, const char *path)
 {
+    struct stat st;
+
     (void)ctx;
-    return faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0;
+    return stat(path, &st) == 0 &&
+           faccessat(AT_FDCWD, path, S_ISDIR(st.st_mode) ? W_OK | X_OK : W_OK, AT_EACCESS) == 0;
 }
 
 static uint32_t count_allowed(void)

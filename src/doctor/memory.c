@@ -50,10 +50,33 @@ static void add_values(struct report *r, struct finding *f)
     finding_number(f, "cpus", r->rehearsal.cpus);
     finding_number(f, "ring_kb_wanted", r->rehearsal.wanted_ring_kb);
     finding_number(f, "ring_kb", r->rehearsal.got_ring_kb);
+    finding_flag(f, "task_counts", !r->rehearsal.counts_lost);
     finding_number(f, "perf_event_mlock_kb", r->place.mlock_kb);
     finding_number(f, "memlock_kb",
                    m->locked_bytes == UINT64_MAX ? PLACE_UNKNOWN : (long)(m->locked_bytes >> 10));
     finding_flag(f, "unlimited", is_unlimited(r));
+}
+
+static void judge_rings(struct report *r, struct finding *f)
+{
+    const struct doctor_rehearsal *got = &r->rehearsal;
+
+    if (!got->got_ring_kb)
+        finding_set(f, STATE_BLOCKING,
+                    "Without rings nothing can be sampled. Commands run as ever, without a profile.");
+    /* Half of it still holds what comes while the profiler is not scheduled for a tenth of a second. */
+    else if (2 * got->got_ring_kb < got->wanted_ring_kb)
+        finding_set(f, STATE_LIMITED,
+                    "A ring should hold a quarter of a second of samples of a busy CPU; smaller ones "
+                    "overflow when the profiler has to wait for one. What is lost is counted.");
+    else if (got->counts_lost)
+        finding_set(
+            f, STATE_LIMITED,
+            "No room is left for the exact time of each task: that of short ones is in the total, but not "
+            "under their names.");
+    else
+        return;
+    finding_remedy(r, f, PLACE_NEED_MEMORY);
 }
 
 static void examine_rings(struct report *r)
@@ -72,15 +95,7 @@ static void examine_rings(struct report *r)
         finding_say(f, " instead of %u x %s", got->cpus, wanted);
     say_limit(r, f);
     add_values(r, f);
-    /* Half of it still holds what comes while the profiler is not scheduled for a tenth of a second. */
-    if (2 * got->got_ring_kb >= got->wanted_ring_kb)
-        return;
-    finding_set(f, got->got_ring_kb ? STATE_LIMITED : STATE_BLOCKING,
-                got->got_ring_kb
-                    ? "A ring should hold a quarter of a second of samples of a busy CPU; smaller ones "
-                      "overflow when the profiler has to wait for one. What is lost is counted."
-                    : "Without rings nothing can be sampled. Commands run as ever, without a profile.");
-    finding_remedy(r, f, PLACE_NEED_MEMORY);
+    judge_rings(r, f);
 }
 
 #define OWN_DESCRIPTORS                                                                                      \

@@ -48,6 +48,7 @@ void finding_number(struct finding *f, const char *name, long value); /* PLACE_U
 void finding_flag(struct finding *f, const char *name, bool value);
 void finding_text(struct finding *f, const char *name, const char *value);
 
+bool report_has(const struct report *r, const char *path);
 /* The beginning of a file of the machine; false, and "", when there is nothing. */
 bool report_read(const struct report *r, const char *path, char *out, size_t max);
 

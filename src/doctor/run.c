@@ -12,13 +12,13 @@
 #include "report.h"
 
 /* The folder of a path, or the nearest one above it that is there. */
-static void folder_of(const char *path, bool make, char *out, size_t max)
+static void folder_of(const char *path, char *out, size_t max)
 {
     struct stat st;
     char *slash;
 
     snprintf(out, max, "%s", path);
-    if (!make && stat(out, &st) == 0 && S_ISDIR(st.st_mode))
+    if (stat(out, &st) == 0 && S_ISDIR(st.st_mode))
         return;
     do {
         slash = strrchr(out, '/');
@@ -30,18 +30,29 @@ static void folder_of(const char *path, bool make, char *out, size_t max)
     } while (out[1] && stat(out, &st) < 0 && errno == ENOENT);
 }
 
+/* A pipe, a device: written to as it is. */
+static bool is_stream(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
 static void examine_folder(struct report *r, struct finding *f, const char *path)
 {
     const struct doctor_machine *m = r->machine;
     char folder[PATH_MAX];
 
-    folder_of(path, false, folder, sizeof(folder));
+    if (is_stream(path))
+        snprintf(folder, sizeof(folder), "%s", path);
+    else
+        folder_of(path, folder, sizeof(folder));
     finding_text(f, "path", path);
     finding_flag(f, "writable", m->is_writable(m->ctx, folder));
     finding_say(f, "%s", path);
     if (m->is_writable(m->ctx, folder))
         return;
-    finding_say(f, ": folder %s cannot be written to by user %u", folder, m->user);
+    finding_say(f, ": %s cannot be written to by user %u", folder, m->user);
     f->state = STATE_LIMITED;
 }
 

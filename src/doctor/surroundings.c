@@ -92,6 +92,7 @@ static void examine_modules(struct report *r)
 
     finding_text(f, "lsm", p->lsm);
     finding_text(f, "selinux", selinux[p->selinux + 1]);
+    finding_flag(f, "selinux_perf_event", report_has(r, "/sys/fs/selinux/class/perf_event"));
     finding_text(f, "label", p->label);
     finding_text(f, "lockdown", p->lockdown);
     finding_say(f, "%s", p->lsm[0] ? p->lsm : "list not shown here");
@@ -151,17 +152,60 @@ static void examine_proc(struct report *r)
                 hidden ? "; hidepid hides other users' processes" : "");
 }
 
+/* Behind "name" in a line of /proc/self/cgroup, as in "0::/user.slice"; "" where it is not. */
+static void cgroup_path(const struct report *r, const char *name, char *out, size_t max)
+{
+    char text[4096], *at;
+
+    out[0] = '\0';
+    report_read(r, "/proc/self/cgroup", text, sizeof(text));
+    at = strstr(text, name);
+    if (!at)
+        return;
+    at += strlen(name);
+    at[strcspn(at, "\n")] = '\0';
+    if (at[1]) /* "/" is what the mount point shows itself */
+        snprintf(out, max, "%s", at);
+}
+
+/* 0: none. "max" reads as 0; v1 says it with a number near 2^63. */
+static unsigned long long limit_in(const struct report *r, const char *mount, const char *group,
+                                   const char *file)
+{
+    char path[PATH_MAX], text[64];
+    unsigned long long bytes;
+    int n = snprintf(path, sizeof(path), "%s%s%s", mount, group, file);
+
+    if (n < 0 || (size_t)n >= sizeof(path) || !report_read(r, path, text, sizeof(text)))
+        return 0;
+    bytes = strtoull(text, NULL, 10);
+    return bytes < 1ULL << 60 ? bytes : 0;
+}
+
+/* The lower of what is seen at the top (in a container: its own) and of the process's own group. */
+static unsigned long long memory_limit(const struct report *r)
+{
+    char v2[1024], v1[1024];
+    unsigned long long found[4], lowest = 0;
+
+    cgroup_path(r, "0::", v2, sizeof(v2));
+    cgroup_path(r, ":memory:", v1, sizeof(v1));
+    found[0] = limit_in(r, "/sys/fs/cgroup", "", "/memory.max");
+    found[1] = limit_in(r, "/sys/fs/cgroup", v2, "/memory.max");
+    found[2] = limit_in(r, "/sys/fs/cgroup/memory", "", "/memory.limit_in_bytes");
+    found[3] = limit_in(r, "/sys/fs/cgroup/memory", v1, "/memory.limit_in_bytes");
+    for (size_t i = 0; i < ARRAY_LEN(found); i++)
+        if (found[i] && (!lowest || found[i] < lowest))
+            lowest = found[i];
+    return lowest;
+}
+
 static void examine_cgroup(struct report *r)
 {
+    unsigned long long bytes = memory_limit(r);
     struct finding *f;
-    char text[64];
-    unsigned long long bytes;
 
-    if (!report_read(r, "/sys/fs/cgroup/memory.max", text, sizeof(text)) &&
-        !report_read(r, "/sys/fs/cgroup/memory/memory.limit_in_bytes", text, sizeof(text)))
-        return;
-    bytes = strtoull(text, NULL, 10);
-    if (!bytes || bytes >= 1ULL << 60) /* "max"; v1 says so with a number near 2^63 */
+    if (!bytes)
         return;
     f = finding_add(r, "memory-limit", "memory limit", AFFECTS_RUN);
     finding_say(f, "%llu MiB for everything in this cgroup", bytes >> 20);

@@ -12,6 +12,8 @@
 #include "ringside/base.h"
 #include "ringside/place.h"
 
+#include "explain.h"
+
 static void number_text(long number, char *out, size_t max)
 {
     if (number == PLACE_UNKNOWN)
@@ -148,39 +150,57 @@ static void explain_memory_lock(const struct place *p, struct err *e)
     add_remedy(p, PLACE_NEED_MEMORY, e);
 }
 
-static void explain_denied(const struct place *p, int code, struct err *e)
+static bool may_be_general(int code)
+{
+    return code == EACCES || code == EPERM || code == ENOSYS || code == ENODEV;
+}
+
+static bool is_general(enum perf_cause cause)
+{
+    return cause != PERF_CAUSE_NONE && cause != PERF_CAUSE_UNKNOWN;
+}
+
+bool explain_refusal_of_all(int code, struct err *e)
 {
     struct perf_answers answers;
-    enum perf_cause cause = perf_find_cause(perf_this_machine(), p, &answers);
+    enum perf_cause cause;
+    struct place here;
 
-    if (cause == PERF_CAUSE_NONE && code != EACCES && code != EPERM)
-        cause = PERF_CAUSE_UNKNOWN;
-    perf_explain_cause(cause, p, code, e);
+    if (!may_be_general(code))
+        return false;
+    place_look("", &here);
+    cause = perf_find_cause(perf_this_machine(), &here, &answers);
+    if (is_general(cause))
+        perf_explain_cause(cause, &here, code, e);
+    return is_general(cause);
+}
+
+/* A ring for kernel frames that is deeper than allowed (kernel/events/callchain.c, get_callchain_buffers). */
+static void explain_depth(int code, struct err *e)
+{
+    err_set(e, code,
+            "perf_event_open: kernel.perf_event_max_stack is %ld, less than is asked for; set it to 127, its "
+            "default",
+            read_number_file("/proc/sys/kernel/perf_event_max_stack", -1));
 }
 
 void perf_explain(int code, struct err *e)
 {
     struct place here;
 
-    switch (code) {
-    case EACCES:
-    case EPERM:
-    case ENOSYS:
-    case ENODEV:
-        place_look("", &here);
-        explain_denied(&here, code, e);
-        break;
-    case EMFILE:
-    case ENFILE:
+    if (explain_refusal_of_all(code, e))
+        return;
+    place_look("", &here);
+    if (code == EACCES || code == EPERM)
+        explain_more(&here, code, e);
+    else if (code == EMFILE || code == ENFILE)
         explain_files(code, e);
-        break;
-    case ENOMEM:
-        place_look("", &here);
+    else if (code == ENOMEM)
         explain_memory_lock(&here, e);
-        break;
-    default:
+    else if (code == EOVERFLOW)
+        explain_depth(code, e);
+    else
         err_set(e, code, "perf_event_open");
-    }
     if (e)
         e->code = code;
 }

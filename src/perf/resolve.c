@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "explain.h"
 #include "probes.h"
 #include "ringside/base.h"
 #include "tracefs.h"
@@ -155,19 +156,28 @@ static bool explain_kernel_only(const struct event_spec *s, int code, struct err
     return true;
 }
 
+/* What is particular to the kind of event. */
+static bool explain_kind(const struct event_spec *s, int code, struct err *e)
+{
+    switch (s->kind) {
+    case EVENT_HARDWARE:
+    case EVENT_RAW:
+        return explain_counter(code, e);
+    case EVENT_SOFTWARE:
+        return false;
+    case EVENT_TRACEPOINT:
+        if (code != EINVAL && code != ENOENT)
+            return false;
+        err_set(e, 0, "the kernel has no such tracepoint for perf (a wrong number?)");
+        return true;
+    default:
+        return explain_probe(s, code, e);
+    }
+}
+
 void perf_explain_event(const struct event_spec *s, int code, struct err *e)
 {
-    bool explained = false;
-
-    if (s->kind == EVENT_HARDWARE || s->kind == EVENT_RAW)
-        explained = explain_counter(code, e);
-    else if (s->kind != EVENT_SOFTWARE && s->kind != EVENT_TRACEPOINT)
-        explained = explain_probe(s, code, e);
-    else if (s->kind == EVENT_TRACEPOINT && (code == EINVAL || code == ENOENT)) {
-        err_set(e, 0, "the kernel has no such tracepoint for perf (a wrong number?)");
-        explained = true;
-    }
-    if (!explained && !explain_kernel_only(s, code, e))
+    if (!explain_refusal_of_all(code, e) && !explain_kind(s, code, e) && !explain_kernel_only(s, code, e))
         perf_explain(code, e);
     err_wrap(e, "%s", s->name);
     if (e)

@@ -40,6 +40,14 @@ class Denied(KernelTest):
             self.assertEqual(os.listdir(folder), [], "no profile of nothing")
 
     @each_user
+    def test_the_cause_is_that_of_all_events_though_this_one_takes_more(self, user):
+        for event in ("sCS", "hCPU"):
+            with self.subTest(event=event):
+                result = run([tool("helper_deny_perf"), errno.EPERM, ringside(), "-e", event, "-O", new_folder(user) / "x.pb.gz", "true"], user)
+                self.assertEqual(result.status, 0, result)
+                self.assertIn("a seccomp filter denies it", result.err)
+
+    @each_user
     def test_without_proc_sys_there_is_a_profile_as_ever(self, user):
         output = new_folder(user) / "cpu.pb.gz"
         result = run([*without_proc_sys(), *user.prefix, ringside(), "-O", output, python3(user), "-c", "sum(range(10**7))"])

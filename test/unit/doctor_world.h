@@ -74,7 +74,7 @@ static struct {
     int filter;         /* errno of a seccomp filter */
     bool early, module; /* refuses before, after the attributes are read */
     bool kernel_denied, host_denied, other_denied, too_few; /* EMFILE */
-    bool unlimited;
+    bool unlimited, counts_lost;
     int signal; /* that whoever asks dies of */
     uint32_t mlock_kb;
 } kernel;
@@ -119,7 +119,8 @@ static void rehearse(void *ctx, const struct event_list *events, struct doctor_r
     uint32_t kb = 1024;
 
     (void)ctx;
-    *out = (struct doctor_rehearsal){.wanted_ring_kb = kb, .signal = kernel.signal};
+    *out = (struct doctor_rehearsal){
+        .wanted_ring_kb = kb, .signal = kernel.signal, .counts_lost = kernel.counts_lost};
     if (kernel.signal)
         return;
     if (kernel.filter || kernel.early || kernel.module || kernel.too_few) {

@@ -309,14 +309,19 @@ TEST(doctor__64_cpus_with_a_memory_lock_of_64_kib)
     kernel.mlock_kb = 260;
     put("/proc/sys/kernel/perf_event_mlock_kb", "260\n");
     assert_int_equal(examine(), DOCTOR_DEGRADED);
+    assert_true(json_says("\"task_counts\": true"));
     assert_true(says("64 x 256 KiB instead of 64 x 1 MiB; the limit is 260 KiB x 64 CPUs"));
     assert_true(says("64 KiB for each process beyond that"));
     assert_true(says("LimitMEMLOCK=infinity"));
-    assert_true(json_says("\"ring_kb_wanted\": 1024, \"ring_kb\": 256, \"perf_event_mlock_kb\": 260, "
-                          "\"memlock_kb\": 64, \"unlimited\": false"));
+    assert_true(json_says(
+        "\"ring_kb_wanted\": 1024, \"ring_kb\": 256, \"task_counts\": true, \"perf_event_mlock_kb\": 260, "
+        "\"memlock_kb\": 64, \"unlimited\": false"));
     kernel.mlock_kb = 516;
     put("/proc/sys/kernel/perf_event_mlock_kb", "516\n");
     assert_int_equal(examine(), DOCTOR_USABLE);
+    kernel.counts_lost = true;
+    assert_int_equal(examine(), DOCTOR_DEGRADED);
+    assert_true(says("No room is left for the exact time of each task"));
     drop_host();
 }
 
@@ -465,6 +470,11 @@ TEST(doctor__a_rate_above_the_maximum_and_a_small_cgroup)
     assert_true(says("99 of at most 50"));
     assert_true(says("32 MiB for everything in this cgroup"));
     put("/sys/fs/cgroup/memory.max", "max\n");
+    put("/sys/fs/cgroup/user.slice/session-1.scope/memory.max", "67108864\n");
+    assert_int_equal(examine(), DOCTOR_DEGRADED);
+    assert_true(says("64 MiB for everything in this cgroup"));
+    put("/sys/fs/cgroup/user.slice/session-1.scope/memory.max", "max\n");
+    put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
     put("/proc/sys/kernel/perf_event_max_sample_rate", "100000\n");
     assert_int_equal(examine(), DOCTOR_USABLE);
     drop_host();
