@@ -25,6 +25,8 @@ struct deliver_config {
     uint64_t spool_bytes_max, spool_age_max_ns, memory_bytes_max;
     const char *agent; /* User-Agent */
     struct stats *stats;
+    /* Of the run's next profile; NULL: it begins with 0. For who goes on where another process was lost. */
+    uint64_t *number;
 };
 
 /* NULL with *e: there is no libcurl. Begins to send what earlier runs left. */

@@ -57,7 +57,7 @@ struct deliver {
     struct spool *spool;
     struct http *http;
     int epoll_fd, timer_fd;
-    uint64_t number; /* of the next profile */
+    uint64_t own_number;
     bool flushing;
     struct lane lane[SPOOL_KEYS_MAX];
 };
@@ -370,7 +370,7 @@ static int convert(struct lane *l, const struct profile *profile, uint64_t numbe
 
 int deliver_profile(struct deliver *d, const struct profile *profile)
 {
-    uint64_t number = d->number++;
+    uint64_t *next = d->config->number ? d->config->number : &d->own_number, number = (*next)++;
     int result = 0;
 
     for (uint32_t i = 0; i < d->config->targets; i++)

@@ -22,6 +22,7 @@
 #include "ringside/base.h"
 #include "ringside/deliver.h"
 #include "ringside/launch.h"
+#include "ringside/ledger.h"
 #include "ringside/options.h"
 #include "ringside/procfs.h"
 #include "ringside/sandbox.h"
@@ -152,6 +153,9 @@ static int open_files(struct profiler *p, struct err *e)
 int profiler_get_ready(struct profiler *p, int socket, struct err *e)
 {
     p->stats = stats_new();
+    p->ledger = ledger_new(e);
+    if (!p->ledger)
+        log_info(supervisor, "what is counted is lost with its process: %s", e->text);
     if (rights_drop(p->run->rights, e) < 0 || open_files(p, e) < 0)
         return -1;
     if (sandbox_takes() && broker_make(&p->watch.broker, e) < 0)
@@ -169,6 +173,7 @@ void profiler_free(struct profiler *p)
     free(p->processes);
     sink_close(p->sink);
     stats_free(p->stats);
+    ledger_free(p->ledger);
     free(p->spool);
     free(p->service);
     watch_release(&p->watch);

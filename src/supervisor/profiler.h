@@ -13,6 +13,7 @@
 #include "watch.h"
 
 struct options;
+struct ledger;
 struct rights;
 struct sink;
 struct stats;
@@ -54,8 +55,9 @@ struct profiler {
     int fds[PERF_FDS_MAX];
     uint32_t fd_count;
     struct stats *stats;
-    struct sink *sink; /* NULL: no local files */
-    char *spool;       /* the folder; NULL: profiles wait in memory */
+    struct ledger *ledger; /* NULL: what was counted dies with the worker */
+    struct sink *sink;     /* NULL: no local files */
+    char *spool;           /* the folder; NULL: profiles wait in memory */
     uint64_t root_clock_ns;
 };
 

@@ -29,6 +29,7 @@ struct watch_page {
     uint64_t charged_ns; /* CPU time of the whole tree, from the parent that waited for it; 0: not known */
     struct worker_history history;
     uint32_t beats;        /* by the worker: it goes on */
+    uint64_t number;       /* by the worker: of the next profile that is sent */
     uint32_t ready;        /* by the worker: the command was told to go */
     uint32_t written;      /* by the worker: the last profile is written, only sending is left */
     struct perf_hand hand; /* the worker's alone */

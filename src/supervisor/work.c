@@ -196,6 +196,7 @@ static int open_deliver(struct profiler *p, struct outputs *out, struct err *e)
         .memory_bytes_max = MEMORY_SPOOL_BYTES,
         .agent = agent,
         .stats = p->stats,
+        .number = &p->watch.page->number,
     };
 
     snprintf(agent, sizeof(agent), "ringside/%s", p->run->version);
@@ -283,6 +284,7 @@ static void configure(struct life *l, struct worker_config *config)
         .kallsyms_fd = l->kallsyms_fd,
         .deliver = l->out->deliver,
         .stats = p->stats,
+        .ledger = p->ledger,
         .history = &p->watch.page->history,
         .alive = watch_alive,
         .alive_ctx = &p->watch,

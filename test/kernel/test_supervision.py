@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""A worker that is lost is followed by another, and what was counted is still there."""
+import os
+import random
+import signal
+import time
+
+from harness import (ME, KernelTest, Profile, cpu_s, each_user, fixture, main, name_of, new_folder, profilers, ringside, run, supervisor,
+                     wait_for, wait_profilers_gone, worker, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+
+# A longer run by hand: RINGSIDE_TEST_LOSSES=60.
+LOSSES = int(os.environ.get("RINGSIDE_TEST_LOSSES", "5"))
+EVERY_S = 1.0
+WAYS = [signal.SIGSEGV, signal.SIGKILL, signal.SIGSTOP]
+
+
+def lose(way):
+    """Takes the worker away, and waits for another."""
+    pid = worker()
+    os.kill(pid, way)
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}") or name_of(pid) is None, "the worker to be gone")
+    return worker()
+
+
+class Lost(KernelTest):
+    def burn_and_lose(self, ways, user=ME):
+        """Two busy processes, of which the profiler loses a worker every second of their CPU time."""
+        folder = new_folder(user)
+        busy_ms = int(LOSSES * EVERY_S * 1000) + 1000
+        command = self.start([ringside(), "--wait", "-O", f"{folder}/", "-S", "guarded", "sh", "-c",
+                              f"{fixture('split')} {busy_ms} & {fixture('split')} {busy_ms}; wait; exit 3"], user)
+        wait_for(lambda: len(profilers(but=[command.pid])) >= 2, "a worker")
+        for turn in range(LOSSES):
+            time.sleep(EVERY_S)  # the subject: a loss every second
+            lose(ways[turn % len(ways)])
+        result = command.wait(busy_ms / 1000 * 4 + 60)
+        self.assertEqual(result.status, 3, result)
+        return Profile(*sorted(folder.iterdir())), result
+
+    def check(self, ways, user=ME):
+        profile, result = self.burn_and_lose(ways, user)
+        sampled = profile.total_s(lambda stack, labels: not stack[0].startswith("["))
+        self.assertGreaterEqual(sampled, 0.9 * result.cpu_s, profile.top())
+        self.assertTotal(profile, result)
+        self.assertIn(f"restarts: {LOSSES}", "\n".join(profile.comments))
+        self.assertEqual(result.err.count("was lost"), LOSSES, result.err)
+
+    def test_crashes(self):
+        self.check([signal.SIGSEGV])
+
+    @each_user
+    def test_kills_stops_and_crashes(self, user):
+        self.check(WAYS, user)
+
+
+class Ending(KernelTest):
+    def start_busy(self, *options):
+        folder = new_folder()
+        command = self.start([ringside(), *options, "-O", f"{folder}/", "-S", "ends", fixture("split"), "3000"])
+        worker()
+        wait_for(lambda: cpu_s(command.pid) > 0.3, "some work")
+        return command, folder
+
+    def test_worker_writes_the_profile_when_its_supervisor_is_killed(self):
+        command, folder = self.start_busy()
+        os.kill(supervisor(), signal.SIGKILL)
+        file, = wait_for(lambda: list(folder.glob("ends*.pb.gz")), "the profile")
+        self.assertGreater(Profile(file).total_s(), 0.2)
+        wait_for(lambda: not profilers(but=[command.pid]), "the worker to end")
+        self.assertEqual(command.wait(60).status, 0)
+
+    def test_both_told_to_end_at_once_write_one_profile(self):
+        command, folder = self.start_busy()
+        for pid in profilers(but=[command.pid]):
+            os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not profilers(but=[command.pid]), "the profiler to end")
+        file, = folder.glob("ends*.pb.gz")
+        self.assertGreater(Profile(file).total_s(), 0.2)
+        self.assertEqual(command.wait(60).status, 0)
+
+    def test_worker_lost_while_the_profile_is_due_is_followed_by_one_that_writes_it(self):
+        random.seed(5)
+        for _ in range(5):
+            output = new_folder() / "cpu.pb.gz"
+            command = self.start([ringside(), "--frequency", "999", "-O", output, fixture("split"), "300"])
+            pid = worker()
+            wait_for(lambda: not [p for p in profilers() if p == pid] or cpu_s(pid) >= 0 and len(children_of(command.pid)) == 0,
+                     "the command to end")
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it was quicker
+            self.assertEqual(command.wait(60).status, 0)
+            self.assertGreater(Profile(output).total_s(), 0.2)
+
+
+def children_of(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as children:
+            return children.read().split()
+    except OSError:
+        return []
+
+
+class Refreshed(KernelTest):
+    def test_a_new_worker_takes_over_after_so_many_profiles(self):
+        folder = new_folder()
+        result = run([ringside(), "--wait", "-u", "1", "--worker-period", "1", "-O", f"{folder}/", fixture("split"), "4000"])
+        files = sorted(folder.iterdir())
+        self.assertGreaterEqual(len(files), 3)
+        profile = Profile(*files)
+        self.assertTotal(profile, result)
+        self.assertEqual(result.err, "")
+        self.assertIn("refreshes: 1", "\n".join(profile.comments))
+        wait_profilers_gone()
+
+
+if __name__ == "__main__":
+    main()
