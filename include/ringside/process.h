@@ -62,7 +62,10 @@ struct process {
     struct address_space *space;
     struct task *tasks;
     uint32_t task_count;
-    void *account; /* as a task's */
+    void *account;   /* as a task's */
+    char *container; /* the worker's: id of its container, "" for none, NULL: not looked up; freed with free()
+                      */
+    uint64_t used_ns; /* when it last mattered, by the worker's account too: who is forgotten first */
     /* private to src/process: */
     uint32_t slot, living; /* place in the table; tasks that have not ended */
     bool made_up;
@@ -72,6 +75,7 @@ struct process_limits {
     uint32_t processes; /* alive or not yet reaped */
     uint32_t tasks;     /* over all processes */
     uint32_t mappings;  /* of one address space */
+    bool lazy;          /* whole hosts: who is not known is of no interest before a sample or a child of it */
     bool live;          /* processes are those of this machine now: /proc knows what records missed */
     const struct procfs_door *door; /* NULL: by our own rights alone */
 };
@@ -91,6 +95,11 @@ bool process_apply(struct processes *t, const struct feed_record *record);
 /* The process / task a record speaks of, made up when it is not known (its fork was lost). Never NULL. */
 struct process *process_get(struct processes *t, uint32_t pid);
 struct task *process_get_task(struct processes *t, uint32_t pid, uint32_t tid);
+/*
+ * A process that ran before there was a feed, with its mappings and threads as /proc has them now. NULL when
+ * it has ended, or at a cap.
+ */
+struct process *processes_adopt(struct processes *t, uint32_t pid);
 /* NULL when not known. */
 struct process *process_find(const struct processes *t, uint32_t pid);
 struct task *process_find_task(const struct processes *t, uint32_t pid, uint32_t tid);
@@ -106,6 +115,10 @@ uint64_t mapping_to_elf(struct images *images, struct mapping *m, uint64_t addr)
 /* The next task that ended before `before_ns` and was not handed out yet, or NULL; processes_forget() it when
  * done. */
 struct task *processes_next_ended(struct processes *t, uint64_t before_ns);
+/* Whether there is hardly room for more. */
+bool processes_are_many(const struct processes *t);
+/* Takes a part of those that were used longest ago for ended; they may come back. How many. */
+uint32_t processes_retire(struct processes *t);
 /* Frees an ended task, and its process when it was the last and has ended. */
 void processes_forget(struct processes *t, struct task *task);
 

@@ -35,10 +35,11 @@
     X(IMAGES_FAILED, "images_failed")   /* could not be opened or is not an ELF file of ours */              \
     X(IMAGES_DROPPED, "images_dropped") /* cap on images */                                                  \
     X(PROCESSES_SEEN, "processes_seen")                                                                      \
-    X(PROCESSES_DROPPED, "processes_dropped") /* cap on processes */                                         \
-    X(MAPPINGS_DROPPED, "mappings_dropped")   /* cap on mappings of one process */                           \
-    X(LEDGER_DROPPED, "ledger_dropped")       /* what a former worker left and made no sense */              \
-    X(STACKS_DROPPED, "stacks_dropped")       /* cap on distinct stacks of one period */                     \
+    X(PROCESSES_DROPPED, "processes_dropped")     /* cap on processes */                                     \
+    X(PROCESSES_FORGOTTEN, "processes_forgotten") /* to make room for others */                              \
+    X(MAPPINGS_DROPPED, "mappings_dropped")       /* cap on mappings of one process */                       \
+    X(LEDGER_DROPPED, "ledger_dropped")           /* what a former worker left and made no sense */          \
+    X(STACKS_DROPPED, "stacks_dropped")           /* cap on distinct stacks of one period */                 \
     X(SYMBOLS_LOADED, "symbols_loaded")                                                                      \
     X(PROFILES_WRITTEN, "profiles_written")                                                                  \
     X(PROFILES_FAILED, "profiles_failed")                                                                    \

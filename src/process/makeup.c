@@ -7,9 +7,11 @@
  */
 #include "table.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
@@ -56,6 +58,19 @@ static bool backfill(struct processes *t, struct process *p)
     return b.lines > 0;
 }
 
+/* A process without memory that has not ended: a thread of the kernel. */
+static bool is_kernel_thread(uint32_t pid)
+{
+    char path[64], text[512];
+    const char *end;
+
+    snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+    if (read_small_file(AT_FDCWD, path, text, sizeof(text), NULL) < 0)
+        return false;
+    end = strrchr(text, ')');
+    return end && end[1] == ' ' && end[2] != 'Z' && end[2] != 'X';
+}
+
 /* False when it is gone. */
 static bool read_name(struct task *task)
 {
@@ -70,11 +85,32 @@ static bool read_name(struct task *task)
     return true;
 }
 
+/*
+ * Of a CPU's samples some are nobody's whose id can be told (perf_event_pid_type): 0 stands for the idle task
+ * and for those outside of our pid namespace, -1 for one that is past its end.
+ */
+static bool is_nobody(uint32_t pid)
+{
+    return pid == 0 || pid > INT32_MAX;
+}
+
+/* False when it is gone. */
+static bool fill_in(struct processes *t, struct process *p, struct task *task)
+{
+    bool here;
+
+    if (is_nobody(p->pid)) {
+        table_set_name(task->name, p->pid ? "[ended]" : "[idle or hidden]");
+        return true;
+    }
+    here = backfill(t, p) || (t->limits.lazy && is_kernel_thread(p->pid));
+    return read_name(task) && here;
+}
+
 struct process *table_make_up_process(struct processes *t, uint32_t pid)
 {
     struct process *p;
     struct task *task;
-    bool here;
 
     if (!table_takes_unknown(t, 1)) /* not counted: the same process comes by with every sample */
         return table_overflow(t);
@@ -82,12 +118,8 @@ struct process *table_make_up_process(struct processes *t, uint32_t pid)
     task = table_add_task(t, p, pid);
     p->made_up = task->made_up = true;
     table_set_name(task->name, "[unknown]");
-    if (t->limits.live) {
-        here = backfill(t, p);
-        here = read_name(task) && here;
-        if (!here)
-            table_end_task(t, task, t->now_ns);
-    }
+    if (t->limits.live && !fill_in(t, p, task))
+        table_end_task(t, task, t->now_ns);
     table_set_name(p->name, task->name);
     return p;
 }
@@ -102,9 +134,31 @@ struct task *table_make_up_task(struct processes *t, struct process *p, uint32_t
     task = table_add_task(t, p, tid);
     task->made_up = true;
     table_set_name(task->name, p->name);
-    if (t->limits.live && !read_name(task))
+    if (t->limits.live && !is_nobody(p->pid) && !read_name(task))
         ended = true;
     if (ended)
         table_end_task(t, task, t->now_ns);
     return task;
+}
+
+struct process *processes_adopt(struct processes *t, uint32_t pid)
+{
+    struct process *p = process_get(t, pid);
+    char path[64];
+    DIR *threads;
+
+    if (p->overflow || p->exited)
+        return NULL;
+    p->made_up = false; /* nobody tells of its start any more */
+    snprintf(path, sizeof(path), "/proc/%u/task", pid);
+    threads = opendir(path);
+    for (const struct dirent *entry; threads && (entry = readdir(threads));) {
+        unsigned long tid = strtoul(entry->d_name, NULL, 10);
+
+        if (tid)
+            process_get_task(t, pid, (uint32_t)tid);
+    }
+    if (threads)
+        closedir(threads);
+    return p;
 }

@@ -11,6 +11,12 @@
 #include "space.h"
 #include "table.h"
 
+/* What is made up of it once it is sampled has all this. */
+static bool is_ignored(const struct processes *t, uint32_t pid)
+{
+    return t->limits.lazy && !process_find(t, pid);
+}
+
 static bool apply_mmap(struct processes *t, const struct feed_record *r)
 {
     const struct feed_mmap *m = &r->u.mmap;
@@ -139,6 +145,8 @@ static bool apply_new_process(struct processes *t, const struct feed_record *r)
     table_set_name(p->name, from->name);
     table_set_name(p->tasks->name, from->name);
     table_set_space(p, space_share(parent->space));
+    if (parent->container && *parent->container) /* which nobody leaves */
+        p->container = base_strdup(parent->container);
     return true;
 }
 
@@ -178,7 +186,7 @@ static struct task *ending_task(struct processes *t, uint32_t pid, uint32_t tid)
 
     if (task)
         return task;
-    if (!table_takes_unknown(t, p ? 0 : 1))
+    if (t->limits.lazy || !table_takes_unknown(t, p ? 0 : 1))
         return NULL;
     if (!p)
         return start_process(t, pid, tid)->tasks;
@@ -197,7 +205,12 @@ static void apply_exit(struct processes *t, const struct feed_record *r)
 
 bool process_apply(struct processes *t, const struct feed_record *record)
 {
+    bool starts = record->kind == FEED_FORK ? record->pid != record->u.fork.parent_pid
+                                            : record->kind == FEED_COMM && record->u.comm.exec;
+
     t->now_ns = MAX_OF(t->now_ns, record->time_ns);
+    if (!starts && is_ignored(t, record->pid))
+        return false;
     switch (record->kind) {
     case FEED_MMAP:
         return apply_mmap(t, record);

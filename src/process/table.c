@@ -81,6 +81,7 @@ static void free_process(struct process *p)
         free(task);
     }
     space_drop(p->space);
+    free(p->container);
     free(p);
 }
 
@@ -109,11 +110,11 @@ bool table_has_room(const struct processes *t, uint32_t processes, uint32_t task
 /*
  * Who is not known may be somebody whose samples so far count for the overflow process. With a place of their
  * own, their exact time would show all of that once more, so from then on only those get one whose start is
- * seen.
+ * seen. Without exact times there is nothing to fear.
  */
 bool table_takes_unknown(const struct processes *t, uint32_t processes)
 {
-    return !t->overflow_used && table_has_room(t, processes, 1);
+    return (!t->overflow_used || t->limits.lazy) && table_has_room(t, processes, 1);
 }
 
 struct process *table_add_process(struct processes *t, uint32_t pid)
@@ -128,6 +129,7 @@ struct process *table_add_process(struct processes *t, uint32_t pid)
     p->pid = pid;
     p->space = space_share(t->empty);
     p->slot = t->count;
+    p->used_ns = t->now_ns;
     t->process[t->count++] = p;
     map64_put(&t->by_pid, pid, (uintptr_t)p);
     stats_add(t->stats, STATS_PROCESSES_SEEN, 1);

@@ -46,6 +46,11 @@ void account_lost(struct worker *w, uint64_t ns)
     show(w, w->kept.root_name, PSEUDO_RESTARTED, ns);
 }
 
+void account_show_lost(struct worker *w, uint64_t ns)
+{
+    show(w, "", PSEUDO_LOST, ns);
+}
+
 /* ---- gaps between workers ---- */
 
 void account_open(struct worker *w)
@@ -147,6 +152,13 @@ void account_task_count(struct worker *w, const struct feed_record *r)
     a->lost_samples += r->u.task_count.lost_samples;
 }
 
+static bool tells_task_times(const struct worker *w)
+{
+    const struct feed_info *info = &w->feed->info;
+
+    return info->cpu_event >= info->events || info->event[info->cpu_event].task_counts;
+}
+
 /* Once only, whoever dies and whoever goes on: so the account is empty first. */
 void account_ended(struct worker *w, struct task_account *a, struct process_account *p)
 {
@@ -157,6 +169,8 @@ void account_ended(struct worker *w, struct task_account *a, struct process_acco
     a->exact_seen = false;
     a->samples = 0;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (!tells_task_times(w))
+        return; /* the process's clock still has its time, and so has sampled_ns */
     p->sampled_ns = minus(p->sampled_ns, sampled);
     if (!was.exact_seen || was.unknown)
         return; /* the first task of the run, or a kernel that does not report them */
@@ -251,6 +265,10 @@ void account_period_end(struct worker *w, bool last)
     counts_end_period(w, last);
     if (w->feed->info.cpu_event == FEED_NO_EVENT)
         return;
+    if (w->config->whole_host) {
+        running_account(w);
+        return;
+    }
     accounts_meet_left(w);
     if (w->config->root_pid)
         for (struct process *p; (p = processes_next(w->processes, &at));)

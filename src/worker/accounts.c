@@ -170,7 +170,9 @@ struct process_account *accounts_add_process(struct worker *w, struct process *p
         a = take_slot(s, process_key(p->pid));
         w->live->unaccounted |= !a;
         a = a ? a : base_calloc(1, sizeof(*a));
-        if (p->pid == w->kept.root_pid)
+        if (running_find(w, p->pid))
+            a->clock_base_ns = running_find(w, p->pid)->clock_ns;
+        else if (p->pid == w->kept.root_pid)
             a->clock_base_ns = w->config->root_clock_ns;
         else if (w->recovered && w->live->unaccounted && p->made_up)
             a->clock_base_ns = clock_process_cpu_ns((int)p->pid);

@@ -100,6 +100,13 @@ static void add_history(const struct worker *w, struct profile *p, const struct 
                             (unsigned long long)counted(w, STATS_LEDGER_DROPPED));
 }
 
+static void add_caps(const struct worker *w, struct profile *p)
+{
+    if (counted(w, STATS_PROCESSES_FORGOTTEN))
+        profile_add_comment(p, "processes forgotten to make room: %llu",
+                            (unsigned long long)counted(w, STATS_PROCESSES_FORGOTTEN));
+}
+
 void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns)
 {
     uint64_t samples = counted(w, STATS_SAMPLES);
@@ -133,6 +140,7 @@ void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns)
                         (double)(cpu_ns - MIN_OF(cpu_ns, w->kept.told.profiler_cpu_ns)) / 1e6,
                         (double)duration_ns / 1e9, (double)self.peak_rss_bytes / 1048576.0,
                         (unsigned long long)counted(w, STATS_WAKEUPS));
+    add_caps(w, p);
     add_history(w, p, &history);
     add_deliveries(w, p);
     /* Not when the period ends: what is counted while this profile is delivered, or while nothing runs, is in

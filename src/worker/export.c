@@ -350,7 +350,7 @@ static uint32_t label_set_of(struct export *x, uint32_t owner)
     texts[1] = strtab_get(&x->w->strings, o->thread_name);
     texts[2] = pid;
     texts[3] = strtab_get(&x->w->strings, o->process_name);
-    texts[4] = x->w->container;
+    texts[4] = o->container ? strtab_get(&x->w->strings, o->container) : x->w->container;
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         if (texts[i][0])
             labels[n++] = (struct profile_label){.key = profile_string(&x->profile, keys[i]),

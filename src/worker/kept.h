@@ -72,8 +72,9 @@ struct taken {
 };
 
 struct live {
-    uint64_t shown_ns; /* what all profiles so far and this period add up to */
-    uint64_t gap_ns;   /* what had no room in the rings while there was no worker, and was not shown yet */
+    uint64_t shown_ns;  /* what all profiles so far and this period add up to */
+    uint64_t lost_told; /* samples of a whole host: shown as lost */
+    uint64_t gap_ns;    /* what had no room in the rings while there was no worker, and was not shown yet */
     struct taken taken;
     uint32_t owners, text_bytes;
     uint32_t process_slots, task_slots;

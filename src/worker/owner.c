@@ -42,6 +42,7 @@ static uint32_t make_owner(struct worker *w, const struct task *task, uint32_t e
         .tid = task->tid,
         .process_name = period_text(w, task->process->name),
         .thread_name = period_text(w, task->name),
+        .container = running_container(w, task->process),
         .event = event,
     };
 
@@ -89,9 +90,10 @@ static bool is_right(const struct worker *w, uint32_t i)
 {
     const struct owner *o = &w->owner[i];
 
-    return i < w->feed->info.events ? is_first(w, i)
-                                    : o->event < w->feed->info.events && o->process_name < w->strings.count &&
-                                          o->thread_name < w->strings.count;
+    return i < w->feed->info.events
+               ? is_first(w, i)
+               : o->event < w->feed->info.events && o->process_name < w->strings.count &&
+                     o->thread_name < w->strings.count && o->container < w->strings.count;
 }
 
 void owners_open(struct worker *w)

@@ -130,6 +130,7 @@ void worker_take_sample(struct worker *w, const struct feed_record *r)
     uint32_t n = add_kernel_frames(w, s, 0);
 
     stats_add(w->stats, STATS_SAMPLES, 1);
+    task->process->used_ns = r->time_ns;
     if (task->process->overflow) { /* whose mappings nobody knows */
         stats_add(w->stats, STATS_STACKS_NO_USER, 1);
         w->words[n++] = word_pseudo(PSEUDO_TOO_MANY_PROCESSES);

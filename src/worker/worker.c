@@ -81,7 +81,9 @@ static void worker_init(struct worker *w, const struct worker_config *config, st
     stats_add(w->stats, STATS_LEDGER_DROPPED, images_keep(w->images, w->ledger));
     if (config->processes_max)
         limits.processes = MIN_OF(limits.processes, config->processes_max);
-    limits.live = config->root_pid != 0; /* a recording's processes are not those of this machine */
+    limits.lazy = config->whole_host;
+    limits.live = config->root_pid != 0 ||
+                  config->whole_host; /* a recording's processes are not those of this machine */
     w->processes = processes_new(&limits, w->images, w->stats);
     open_names(w);
     open_counts(w);
@@ -91,7 +93,8 @@ static void worker_init(struct worker *w, const struct worker_config *config, st
     w->trails = base_calloc(WORKER_TRAILS, sizeof(*w->trails));
     w->frames = base_alloc(UNWIND_MAX_FRAMES * sizeof(*w->frames));
     w->words = base_alloc(WORKER_FRAMES_MAX * sizeof(*w->words));
-    if (config->root_pid)
+    running_open(w);
+    if (config->root_pid && config->attached_count < 2)
         procfs_container_id(config->root_pid, w->container, sizeof(w->container));
 }
 
@@ -125,6 +128,8 @@ static void note_root(struct worker *w, const struct feed_record *r)
 {
     struct process *root;
 
+    if (w->config->whole_host)
+        return;
     if (!w->kept.root_pid)
         w->kept.root_pid = r->pid;
     if (r->pid != w->kept.root_pid)
@@ -204,6 +209,7 @@ static bool take_record(struct worker *w, const struct feed_record *r)
 {
     if (w->resent.time_ns && was_taken(w, r))
         return false;
+    running_make_room(w);
     switch (r->kind) {
     case FEED_SAMPLE:
         worker_take_sample(w, r);

@@ -7,6 +7,7 @@
  *   kept.c     the state of the run, in the ledger, from one worker to the next
  *   accounts.c what is accounted for of each process and task, likewise
  *   limits.c   when this worker has to make room for another
+ *   running.c  what ran already when profiling began
  *   account.c  CPU time that was not sampled
  *   counts.c   the same of all other events
  *   export.c   the period's counts to a finished profile (with words.c, comments.c and show.c)
@@ -30,6 +31,7 @@
 #include "accounts.h"
 #include "finder.h"
 #include "kept.h"
+#include "running.h"
 #include "word.h"
 
 /* Kernel and user frames of one sample, and the mark at the root. */
@@ -46,6 +48,7 @@ struct owner {
     uint32_t pid, tid;                  /* 0: no label */
     uint32_t process_name, thread_name; /* in worker.strings */
     uint32_t event;                     /* what its values are of */
+    uint32_t container;                 /* likewise; 0: that of the run, if any */
 };
 
 /* CPUs whose ring may have overflowed while there was no worker: until something newer than this one comes.
@@ -146,6 +149,8 @@ uint32_t period_text(struct worker *w, const char *text);
 /* account.c */
 /* Time that a former worker's death took along. */
 void account_lost(struct worker *w, uint64_t ns);
+/* Samples of nobody in particular. */
+void account_show_lost(struct worker *w, uint64_t ns);
 /* The rings had no room for n records. */
 void account_no_room(struct worker *w, const struct feed_record *r);
 void account_gap_over(struct worker *w, const struct feed_record *r);
