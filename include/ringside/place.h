@@ -1,8 +1,9 @@
 /*
  * place.h - what kind of place this process runs in, and how what it lacks is granted there
  *
- * Reads files of /proc, /sys and /run, opens nothing else and changes nothing. That a file says so does not
- * make it true (a seccomp mode says nothing of what is filtered): who needs to know for certain tries.
+ * Reads files of /proc, /sys and /run (without /proc it asks the kernel) and changes nothing. That a file
+ * says so does not make it true (a seccomp mode says nothing of what is filtered): who needs to know for
+ * certain tries.
  */
 #ifndef RINGSIDE_PLACE_H
 #define RINGSIDE_PLACE_H

@@ -85,6 +85,18 @@ static void print_aside(const struct report *r, FILE *to)
     }
 }
 
+static bool is_where(const struct finding *f)
+{
+    return strcmp(f->id, "kernel") == 0 || strcmp(f->id, "place") == 0;
+}
+
+static void print_where(const struct report *r, FILE *to)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (is_where(&r->finding[i]))
+            print_indented(to, r->finding[i].found, 2);
+}
+
 static void print_fine(const struct report *r, FILE *to)
 {
     bool any = false;
@@ -92,7 +104,7 @@ static void print_fine(const struct report *r, FILE *to)
     for (size_t i = 0; i < r->count; i++) {
         const struct finding *f = &r->finding[i];
 
-        if (f->state != STATE_OK)
+        if (f->state != STATE_OK || is_where(f))
             continue;
         if (!any)
             fputs("\nFine, or good to know:\n", to);
@@ -107,6 +119,7 @@ void report_print_text(const struct report *r, FILE *to)
 
     report_summary(r, summary, sizeof(summary));
     print_wrapped(to, summary, 0, 0);
+    print_where(r, to);
     print_problems(r, STATE_BLOCKING, to);
     print_problems(r, STATE_LIMITED, to);
     print_aside(r, to);

@@ -16,6 +16,7 @@ const struct option_usage_example option_examples[] = {
     {"ringside -S shop -O /var/profiles/ ./server", "a service: one profile a minute"},
     {"ringside --wait -O profiles/ ./job.sh", "return when the last profile is written"},
     {"ringside --frequency 999 -O cpu.pb.gz -- make -j4", "more samples of a short run"},
+    {"ringside --doctor", "whether profiling works here, and what to do about the rest"},
     {"ringside --show-config", "what would count here, and where it comes from"},
 };
 const size_t option_example_count = ARRAY_LEN(option_examples);

@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
@@ -90,33 +93,57 @@ static const char *field(const char *status, const char *name)
     return NULL;
 }
 
-static void look_at_process(struct place *p)
+static uint64_t hex_field(const char *status, const char *name)
 {
-    char status[STATUS_MAX], text[64];
+    const char *at = field(status, name);
+
+    return at ? strtoull(at, NULL, 16) : 0;
+}
+
+/* Without /proc: what the kernel tells a process of itself. */
+static void ask_about_process(struct place *p)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+    p->seccomp = prctl(PR_GET_SECCOMP);
+    p->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+    p->caps_known = syscall(SYS_capget, &header, data) == 0;
+    if (p->caps_known)
+        p->caps = data[0].effective | (uint64_t)data[1].effective << 32;
+}
+
+static void look_at_status(struct place *p)
+{
+    char status[STATUS_MAX];
     const char *at;
 
     p->seccomp = -1;
-    place_read(p->root, "/proc/self/status", status, sizeof(status));
-    at = field(status, "CapEff");
-    p->caps_known = at != NULL;
-    p->caps = at ? strtoull(at, NULL, 16) : 0;
-    at = field(status, "CapBnd");
-    p->caps_bounding = at ? strtoull(at, NULL, 16) : 0;
+    if (place_read(p->root, "/proc/self/status", status, sizeof(status)) <= 0) {
+        if (!p->root[0])
+            ask_about_process(p);
+        return;
+    }
+    p->caps_known = field(status, "CapEff") != NULL;
+    p->caps = hex_field(status, "CapEff");
+    p->caps_bounding = hex_field(status, "CapBnd");
     at = field(status, "Seccomp");
     if (at)
         p->seccomp = atoi(at);
     at = field(status, "NoNewPrivs");
     p->no_new_privs = at && atoi(at);
+}
 
-    if (place_link(p->root, "/proc/self/ns/user", text, sizeof(text))) {
+static void look_at_namespace(struct place *p)
+{
+    unsigned inside = 1, outside = 1, count = 0;
+    char text[64];
+
+    if (place_link(p->root, "/proc/self/ns/user", text, sizeof(text)))
         p->user_namespace = strcmp(text, FIRST_USER_NAMESPACE) != 0;
-    } else if (place_read(p->root, "/proc/self/uid_map", text, sizeof(text)) > 0) {
-        unsigned inside = 1, outside = 1, count = 0;
-
+    else if (place_read(p->root, "/proc/self/uid_map", text, sizeof(text)) > 0)
         p->user_namespace = sscanf(text, "%u %u %u", &inside, &outside, &count) != 3 || inside || outside ||
                             count != UINT32_MAX;
-    }
-    place_link(p->root, "/proc/self/exe", p->program, sizeof(p->program));
 }
 
 /* ---- the kernel ---- */
@@ -185,7 +212,9 @@ void place_look(const char *root, struct place *out)
 {
     *out = (struct place){.root = root};
     look_at_kernel(out);
-    look_at_process(out);
+    look_at_status(out);
+    look_at_namespace(out);
+    place_link(root, "/proc/self/exe", out->program, sizeof(out->program));
     look_at_settings(out);
     look_at_modules(out);
     place_look_at_runtime(out);

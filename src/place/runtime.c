@@ -83,11 +83,12 @@ static enum place_runtime by_files(const struct place *p)
     return PLACE_HOST;
 }
 
-/* gVisor's kernel is a program that says it is Linux 4.4.0 of a certain day (pkg/sentry/syscalls/linux). */
+/* gVisor's kernel is a program that says it is some Linux of a certain day (pkg/sentry/syscalls/linux);
+ * "4.4.0", later "4.19.0-gvisor". */
 static bool is_gvisor(const char *version)
 {
-    return strstr(version, "gVisor") ||
-           strstr(version, "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016");
+    return strstr(version, "gvisor") || strstr(version, "gVisor") ||
+           strstr(version, "Sun Jan 10 15:06:54 PST 2016");
 }
 
 static bool is_in_namespace(const struct place *p)

@@ -26,6 +26,10 @@ def without_proc():
     return in_mount_namespace("mount -t tmpfs none /proc")
 
 
+def without_proc_and_sys():
+    return in_mount_namespace("mount -t tmpfs none /sys && mount -t tmpfs none /proc")
+
+
 def user_of_locked_memory():
     """An ordinary user who may lock what the kernel grants to every user's rings and no more."""
     limit = ["prlimit", "--memlock=0:0", "--"]
@@ -50,6 +54,7 @@ def refusals():
            "kernel.perf_event_paranoid is above 2 (its value cannot be read here)")
     yield "filter EPERM without /proc/sys", without_proc_sys(), ["helper_deny_perf", 1], "seccomp", "a seccomp filter denies it"
     yield "filter ENOSYS without /proc/sys", without_proc_sys(), ["helper_deny_perf", 38], "seccomp", "a seccomp filter denies it"
+    yield "filter ENOSYS without /proc and /sys", without_proc_and_sys(), ["helper_deny_perf", 38], "seccomp", "a seccomp filter denies it"
     yield "filter EPERM, paranoid 3 as well", with_paranoid(3), ["helper_deny_perf", 1], "seccomp", "a seccomp filter denies it"
 
 

@@ -4,11 +4,12 @@ import json
 import os
 import resource
 
-from harness import (IS_ROOT, ME, ORDINARY, KernelTest, each_user, main, new_folder, paranoid, processes_of, require, require_tool,
+from harness import (IS_ROOT, ME, ORDINARY, SOURCE, KernelTest, each_user, main, new_folder, paranoid, processes_of, require, require_tool,
                      ringside, run, tool, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 from places import in_mount_namespace, refusals, user_of_locked_memory, without_proc, without_proc_sys
 
 USABLE, DEGRADED, UNUSABLE = 0, 3, 4
+PAGE = (SOURCE / "docs" / "doctor.md").read_text()
 VERDICTS = {USABLE: "usable", DEGRADED: "degraded", UNUSABLE: "unusable"}
 
 
@@ -38,6 +39,9 @@ class DoctorTest(KernelTest):
             self.assertIn(finding["affects"], ("run", "attach", "whole-host", "events"))
             self.assertTrue(finding["found"], finding)
             self.assertEqual(finding["why"] is None, finding["state"] == "ok", finding)
+            self.assertIn(f"`{finding['id']}`", PAGE)
+            for name in finding["values"]:
+                self.assertTrue(name.startswith("CAP_") or f"`{name}`" in PAGE, f"{name} of {finding['id']} is not in the page")
             for remedy in finding["remedies"]:
                 self.assertEqual(set(remedy), {"where", "do", "note"})
         worst = {f["state"] for f in report["findings"] if f["affects"] == "run"}

@@ -282,6 +282,9 @@ TEST(doctor__gvisor_is_no_linux)
     assert_int_equal(examine(), DOCTOR_UNUSABLE);
     assert_true(says("gVisor has no perf events"));
     assert_true(json_says("\"cause\": \"not-linux\""));
+    put("/proc/version", "Something version 1\n");
+    assert_int_equal(examine(), DOCTOR_UNUSABLE);
+    assert_true(says("what runs here in Linux's place has no perf events"));
     drop_host();
 }
 

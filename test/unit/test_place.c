@@ -43,6 +43,8 @@ TEST(place__each_runtime_is_told_by_what_it_leaves)
         {"/proc/self/cgroup", "0::/lxc.payload.web\n", PLACE_LXC, false},
         {"/var/run/secrets/kubernetes.io/serviceaccount", "", PLACE_CONTAINER, true},
         {"/proc/version", "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016\n", PLACE_GVISOR, false},
+        {"/proc/version", "Linux version 4.19.0-gvisor #1 SMP Sun Jan 10 15:06:54 PST 2016\n", PLACE_GVISOR,
+         false},
         {"/proc/version", "Linux version 5.15.90.1-microsoft-standard-WSL2\n", PLACE_WSL, false},
     };
 
