@@ -95,44 +95,9 @@ void watch_release(struct watch *w)
         munmap(w->page, sizeof(*w->page));
 }
 
-static void set_dead_man(const struct watch *w, uint64_t ns)
-{
-    struct itimerspec when = {
-        .it_value = {.tv_sec = (time_t)(ns / NSEC_PER_SEC), .tv_nsec = (long)(ns % NSEC_PER_SEC)}};
+/* ---- starting and losing ---- */
 
-    timerfd_settime(w->dead_man_fd, 0, &when, NULL);
-}
-
-/* ---- in the worker ---- */
-
-void watch_alive(void *watch, bool asleep)
-{
-    struct watch *w = watch;
-
-    w->page->beats++;
-    set_dead_man(w, asleep ? 0 : w->silence_ns);
-}
-
-void watch_say_ready(struct watch *w)
-{
-    if (w->socket < 0)
-        return;
-    if (!w->page->ready && launch_say(w->socket, LAUNCH_READY) < 0)
-        log_debug(supervisor, "the command did not wait for us");
-    w->page->ready = true;
-    close(w->socket);
-    w->socket = -1;
-}
-
-uint32_t watch_take_orders(const struct watch *w)
-{
-    uint64_t times;
-
-    (void)!read(w->order_fd, &times, sizeof(times));
-    return __atomic_load_n(&w->page->orders, __ATOMIC_ACQUIRE);
-}
-
-/* The supervisor's end is a reason to write what there is. */
+/* In the worker. The supervisor's end is a reason to write what there is. */
 static void live(struct watch *w, pid_t supervisor)
 {
     prctl(PR_SET_NAME, "ringside-worker");
@@ -146,8 +111,6 @@ static void live(struct watch *w, pid_t supervisor)
     }
     exit(w->work(w->ctx));
 }
-
-/* ---- starting and losing ---- */
 
 static void end(struct watch *w, enum work_end how)
 {
@@ -181,7 +144,7 @@ static void start(struct watch *w)
     w->doubted = w->stopped = w->hangs = false;
     if (pid > 0) {
         w->worker = pid;
-        set_dead_man(w, w->silence_ns);
+        watch_set_dead_man(w, w->silence_ns);
         return;
     }
     log_warn(supervisor, "cannot start the profiler: %s", strerror(errno));
@@ -224,7 +187,7 @@ static void take_end(struct watch *w, int status, const struct rusage *used)
 {
     uint64_t now_ns = clock_mono_ns(), lived_ns = now_ns - w->started_ns;
 
-    set_dead_man(w, 0);
+    watch_set_dead_man(w, 0);
     w->worker = 0;
     w->started_ns = now_ns;
     w->page->history.former_cpu_ns += rusage_cpu_ns(used);
@@ -247,7 +210,7 @@ static void doubt(struct watch *w, uint64_t for_ns)
 {
     w->doubted = true;
     w->doubt_beats = w->page->beats;
-    set_dead_man(w, for_ns);
+    watch_set_dead_man(w, for_ns);
 }
 
 static void order(struct watch *w, uint32_t what)

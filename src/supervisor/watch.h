@@ -82,7 +82,10 @@ int watch_prepare(struct watch *w, int socket, struct err *e);
 enum work_end watch_run(struct watch *w);
 void watch_release(struct watch *w);
 
-/* ---- in the worker ---- */
+/* When the worker counts as silent; 0: never. */
+void watch_set_dead_man(const struct watch *w, uint64_t ns);
+
+/* ---- in the worker (watched.c) ---- */
 
 /* Fits worker_config.alive; ctx: the watch. */
 void watch_alive(void *watch, bool asleep);

@@ -1,0 +1,45 @@
+/*
+ * watched.c - the worker's side of watch.h: it tells that it lives, and takes orders
+ */
+#include "watch.h"
+
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "ringside/base.h"
+#include "ringside/launch.h"
+
+void watch_set_dead_man(const struct watch *w, uint64_t ns)
+{
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(ns / NSEC_PER_SEC), .tv_nsec = (long)(ns % NSEC_PER_SEC)}};
+
+    timerfd_settime(w->dead_man_fd, 0, &when, NULL);
+}
+
+void watch_alive(void *watch, bool asleep)
+{
+    struct watch *w = watch;
+
+    w->page->beats++;
+    watch_set_dead_man(w, asleep ? 0 : w->silence_ns);
+}
+
+void watch_say_ready(struct watch *w)
+{
+    if (w->socket < 0)
+        return;
+    if (!w->page->ready && launch_say(w->socket, LAUNCH_READY) < 0)
+        log_debug(supervisor, "the command did not wait for us");
+    w->page->ready = true;
+    close(w->socket);
+    w->socket = -1;
+}
+
+uint32_t watch_take_orders(const struct watch *w)
+{
+    uint64_t times;
+
+    (void)!read(w->order_fd, &times, sizeof(times));
+    return __atomic_load_n(&w->page->orders, __ATOMIC_ACQUIRE);
+}
