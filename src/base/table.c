@@ -183,8 +183,8 @@ void strtab_init_in(struct strtab *t, char *memory, size_t bytes, size_t used)
     strtab_append(t, "", 0);
     for (size_t n; t->bytes.len < used; t->bytes.len += n + 1) {
         n = strnlen(memory + t->bytes.len, used - t->bytes.len);
-        if (n == used - t->bytes.len) /* the last one's end is missing */
-            break;
+        if (n == used - t->bytes.len || t->bytes.len + n + 1 + sizeof(OVERFLOW_TEXT) > t->bytes.max)
+            break; /* the last one's end is missing; or no table of that size has had it */
         strtab_put_offset(t);
     }
     while (slots < t->count * 2)

@@ -30,7 +30,7 @@ static void check_stacks(struct stacks *s, bool *right)
         right[i] = stack_is_right(s, k);
         if (!right[i])
             *k = (struct stack){0};
-        k->entry = UINT32_MAX;
+        k->entry = STACK_NOT_FOUND;
         s->word_count = MAX_OF(s->word_count, k->at + k->n);
     }
 }
@@ -73,9 +73,16 @@ static void check_entries(struct stacks *s, const bool *right)
 /* Only a stack that has an entry may be found: new_stack() and new_entry() go together. */
 static void index_stacks(struct stacks *s)
 {
-    for (uint32_t i = 0; i < s->stack_count; i++)
-        if (s->stack[i].entry != UINT32_MAX)
+    for (uint32_t i = 0; i < s->stack_count; i++) {
+        struct stack *k = &s->stack[i];
+
+        if (k->entry == STACK_NOT_FOUND)
+            continue;
+        if (stacks_find(s, s->words + k->at, k->n, k->hash)) /* twice: thousands could be the same */
+            k->entry = STACK_NOT_FOUND;
+        else
             stacks_index_stack(s, i);
+    }
 }
 
 void stacks_recover(struct stacks *s)

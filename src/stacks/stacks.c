@@ -159,7 +159,8 @@ static void grow_stack_index(struct stacks *s)
 {
     index_resize(&s->stack_index, slots_for(s->stack_count + 1));
     for (uint32_t i = 0; i < s->stack_count; i++)
-        stacks_index_stack(s, i);
+        if (s->stack[i].entry != STACK_NOT_FOUND)
+            stacks_index_stack(s, i);
 }
 
 static void grow_entry_index(struct stacks *s)
@@ -192,7 +193,7 @@ static bool reserve_entry(struct stacks *s)
 
 /* ---- adding ---- */
 
-static struct stack *find_stack(const struct stacks *s, const uint64_t *frames, uint32_t n, uint64_t hash)
+struct stack *stacks_find(const struct stacks *s, const uint64_t *frames, uint32_t n, uint64_t hash)
 {
     const struct index *x = &s->stack_index;
     uint32_t tag = (uint32_t)(hash >> 32);
@@ -273,7 +274,7 @@ bool stacks_add(struct stacks *s, const uint64_t *frames, uint32_t n, uint32_t o
                 uint64_t value)
 {
     uint64_t hash = stacks_hash(frames, n);
-    struct stack *k = find_stack(s, frames, n, hash);
+    struct stack *k = stacks_find(s, frames, n, hash);
     struct stacks_entry *e;
 
     if (k) {

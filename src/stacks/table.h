@@ -16,13 +16,15 @@
 
 #include <stddef.h>
 
-#define STACKS_MAGIC 0x736b636174730001ULL
+/* In place of a stack's entry: the stack is not looked up, as it makes no sense or has none. */
+#define STACK_NOT_FOUND UINT32_MAX
+#define STACKS_MAGIC    0x736b636174730001ULL
 
 struct stack {
     uint64_t hash; /* of its words: tells a successor whether they are still what they were */
     uint32_t at;   /* its words */
     uint32_t n;
-    uint32_t entry; /* the entry added to last: most stacks have one owner */
+    uint32_t entry; /* the entry added to last: most stacks have one owner; or STACK_NOT_FOUND */
 };
 
 struct stacks_head {
@@ -56,6 +58,7 @@ struct stacks {
     uint32_t quiet_clears; /* periods in a row that used little of what is held */
 };
 
+struct stack *stacks_find(const struct stacks *s, const uint64_t *frames, uint32_t n, uint64_t hash);
 uint64_t stacks_hash(const uint64_t *words, uint32_t n);
 struct stacks_entry *stacks_find_entry(const struct stacks *s, uint32_t stack, uint32_t owner);
 /* Empty ones, large enough for as much as there is. */

@@ -46,11 +46,6 @@ void account_lost(struct worker *w, uint64_t ns)
     show(w, w->kept.root_name, PSEUDO_RESTARTED, ns);
 }
 
-void account_show_lost(struct worker *w, uint64_t ns)
-{
-    show(w, "", PSEUDO_LOST, ns);
-}
-
 /* ---- gaps between workers ---- */
 
 void account_open(struct worker *w)
@@ -95,6 +90,14 @@ static uint64_t take_gap(struct worker *w, uint64_t lost)
 
     w->live->gap_ns -= part;
     return part;
+}
+
+void account_show_lost(struct worker *w, uint64_t ns)
+{
+    uint64_t gap = take_gap(w, ns);
+
+    show(w, "", PSEUDO_RESTARTED, gap);
+    show(w, "", PSEUDO_LOST, ns - gap);
 }
 
 /* What nothing else explains. */

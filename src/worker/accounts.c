@@ -112,6 +112,23 @@ static void free_slot(struct slots *s, void *account)
     put_free(s, (uint32_t)(((char *)account - s->at) / s->each));
 }
 
+static uint64_t left_key(const struct slots *s, uint32_t i)
+{
+    uint64_t key = *key_at(s, i);
+    const uint64_t *at = key ? map64_find(&s->left, key) : NULL;
+
+    return at && *at == i ? key : 0;
+}
+
+static void forget_left(struct slots *s)
+{
+    uint64_t key;
+
+    for (uint32_t i = 0; i < *s->high; i++)
+        if ((key = left_key(s, i)))
+            free_slot(s, take_left(s, key));
+}
+
 /* ---- life ---- */
 
 void accounts_open(struct worker *w)
@@ -129,6 +146,10 @@ void accounts_open(struct worker *w)
     a->tasks.cap = MIN_OF(a->tasks.cap, (uint32_t)(bytes / sizeof(*a->task_events) / FEED_EVENTS_MAX));
     slots_open(&a->processes, &w->live->process_slots);
     slots_open(&a->tasks, &w->live->task_slots);
+    if (w->config->whole_host) { /* where nobody tells exact times, nothing is accounted for by process */
+        forget_left(&a->processes);
+        forget_left(&a->tasks);
+    }
     /* Whose samples were counted for the process that stands for many is not known. */
     w->live->unaccounted |= map64_find(&a->processes.left, process_key(0)) != NULL;
     a->tidied = a->processes.left.used == 0 && a->tasks.left.used == 0;
@@ -294,14 +315,6 @@ static bool is_alive(uint32_t pid)
     return clock_process_cpu_ns((int)pid) != 0;
 }
 
-static uint64_t left_key(const struct slots *s, uint32_t i)
-{
-    uint64_t key = *key_at(s, i);
-    const uint64_t *at = key ? map64_find(&s->left, key) : NULL;
-
-    return at && *at == i ? key : 0;
-}
-
 /* A task that sleeps keeps its place for as long as its process lives. */
 void accounts_meet_left(struct worker *w)
 {
@@ -311,7 +324,8 @@ void accounts_meet_left(struct worker *w)
     if ((!processes->left.used && !tasks->left.used) || !w->config->root_pid)
         return;
     for (uint32_t i = 0; i < *processes->high; i++) {
-        if (!(key = left_key(processes, i)))
+        key = left_key(processes, i);
+        if (!key || key == process_key(0))
             continue;
         if (is_alive((uint32_t)(key - 1)))
             account_of_process(w, process_get(w->processes, (uint32_t)(key - 1)));

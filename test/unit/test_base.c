@@ -136,6 +136,43 @@ TEST(map64__agrees_with_an_array_under_random_changes)
     map64_release(&m);
 }
 
+TEST(strtab__in_memory_of_ones_own_finds_again_what_another_had_there)
+{
+    static char memory[200];
+    struct strtab t;
+    uint32_t a, b;
+    size_t used;
+
+    strtab_init_in(&t, memory, sizeof(memory), 0);
+    a = strtab_add(&t, "first");
+    b = strtab_add(&t, "second");
+    used = t.bytes.len;
+    strtab_release(&t);
+    strtab_init_in(&t, memory, sizeof(memory), used);
+    assert_int_equal(strtab_add(&t, "second"), b);
+    assert_int_equal(strtab_add(&t, "first"), a);
+    assert_string_equal(strtab_get(&t, b), "second");
+    assert_int_equal(t.bytes.len, used);
+    for (int i = 0; i < 100; i++) {
+        char text[8];
+
+        snprintf(text, sizeof(text), "%d", i);
+        a = strtab_add(&t, text);
+    }
+    assert_string_equal(strtab_get(&t, a), "[too many strings]");
+    assert_true(t.bytes.len <= sizeof(memory));
+    strtab_release(&t);
+    memset(memory, 'x', sizeof(memory)); /* no end anywhere */
+    strtab_init_in(&t, memory, sizeof(memory), sizeof(memory));
+    assert_int_equal(t.count, 1);
+    assert_int_equal(strtab_add(&t, "again"), 1);
+    strtab_release(&t);
+    memset(memory, 0, sizeof(memory)); /* nothing but ends */
+    strtab_init_in(&t, memory, sizeof(memory), sizeof(memory));
+    assert_string_equal(strtab_get(&t, strtab_add(&t, "x")), "[too many strings]");
+    strtab_release(&t);
+}
+
 TEST(strtab__gives_equal_texts_equal_ids_and_says_when_full)
 {
     struct strtab t;
