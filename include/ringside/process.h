@@ -55,9 +55,11 @@ struct task {
 struct process {
     uint32_t pid;
     uint32_t parent_pid;
-    bool exited;   /* its last task ended */
-    bool overflow; /* stands for all processes beyond the cap */
+    bool exited;    /* its last task ended */
+    bool overflow;  /* stands for all processes beyond the cap */
+    bool unwatched; /* the worker's: it has said so */
     uint64_t exit_time_ns;
+    uint64_t bare_since_ns;     /* exec gave it a program, of which nothing was mapped yet; else 0 */
     char name[TASK_NAME_BYTES]; /* of its first thread: what ps calls it */
     struct address_space *space;
     struct task *tasks;

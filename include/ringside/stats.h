@@ -37,6 +37,7 @@
     X(PROCESSES_SEEN, "processes_seen")                                                                      \
     X(PROCESSES_DROPPED, "processes_dropped")     /* cap on processes */                                     \
     X(PROCESSES_FORGOTTEN, "processes_forgotten") /* to make room for others */                              \
+    X(PROCESSES_UNWATCHED, "processes_unwatched") /* exec gave them other rights, and took the events */     \
     X(MAPPINGS_DROPPED, "mappings_dropped")       /* cap on mappings of one process */                       \
     X(LEDGER_DROPPED, "ledger_dropped")           /* what a former worker left and made no sense */          \
     X(STACKS_DROPPED, "stacks_dropped")           /* cap on distinct stacks of one period */                 \

@@ -38,6 +38,7 @@ static bool apply_mmap(struct processes *t, const struct feed_record *r)
         return false;
     mapping.image = images_map(t->images, &ref);
     fresh = mapping.image->mappings == 1;
+    p->bare_since_ns = 0;
     if (!table_map(t, p, &mapping)) {
         image_unmapped(mapping.image);
         return false;
@@ -78,7 +79,7 @@ static struct task *exec_survivor(struct process *p)
  * exec ends all other threads, and the one that called it takes over the first one's ids without an exit
  * record of its own (fs/exec.c, de_thread).
  */
-static struct process *apply_exec(struct processes *t, const struct feed_record *r)
+static struct process *replace_program(struct processes *t, const struct feed_record *r)
 {
     struct process *p = process_find(t, r->pid);
     struct task *survivor;
@@ -94,6 +95,15 @@ static struct process *apply_exec(struct processes *t, const struct feed_record 
     table_set_space(p, space_share(t->empty));
     p->made_up = survivor->made_up = false;
     return p;
+}
+
+static bool apply_exec(struct processes *t, const struct feed_record *r)
+{
+    struct process *p = replace_program(t, r);
+
+    if (p)
+        p->bare_since_ns = r->time_ns;
+    return p != NULL;
 }
 
 static bool apply_comm(struct processes *t, const struct feed_record *r)

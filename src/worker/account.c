@@ -106,6 +106,30 @@ static enum pseudo unexplained(const struct worker *w)
     return w->kept.lost_some ? PSEUDO_RESTARTED : PSEUDO_NOT_SAMPLED;
 }
 
+/* ---- what may not be watched ---- */
+
+/* An exec that is still going on maps something sooner. */
+#define BARE_NS (20 * NSEC_PER_MSEC)
+
+/*
+ * Exec of a program that has other rights than its caller (set-user-id, set-group-id, capabilities), or that
+ * the caller may not read, takes all events off the process, after it got its new name and before anything is
+ * mapped (fs/exec.c, begin_new_exec; up to Linux 5.7 install_exec_creds). Kernels before 6.16 say then that
+ * it ended.
+ */
+static void note_unwatched(struct worker *w, struct process *p)
+{
+    if (p->unwatched || !p->bare_since_ns || !w->config->root_pid) /* a recording may be of anything */
+        return;
+    p->unwatched = true;
+    if (stats_get(w->stats, STATS_PROCESSES_UNWATCHED) == 0)
+        log_warn(worker,
+                 "%s (process %u) has other rights than its caller, or may not be read: the kernel does not "
+                 "let it be profiled",
+                 p->name, p->pid);
+    stats_add(w->stats, STATS_PROCESSES_UNWATCHED, 1);
+}
+
 /* ---- tasks that ended ---- */
 
 /* Splits unsampled time. Less than a period is what sampling leaves over; more than that is kernel mode where
@@ -193,6 +217,7 @@ static void account_ended_task(struct worker *w, struct task *task)
         w->kept.inheritors_ended = true;
         kept_publish(w);
     }
+    note_unwatched(w, task->process);
     account_ended(w, a, p);
     counts_end_task(w, a, task->process->name);
 }
@@ -248,16 +273,25 @@ static void account_remainder(struct worker *w)
     stats_add(w->stats, STATS_SAMPLES_LOST, totals.lost_samples);
 }
 
+/* What it uses is not what the events count. */
+static bool may_be_watched(struct worker *w, struct process *p, bool last)
+{
+    if (p->bare_since_ns && (last || clock_mono_ns() > p->bare_since_ns + BARE_NS))
+        note_unwatched(w, p);
+    return !p->unwatched;
+}
+
 /*
  * Events see a task from its first switch-in to the middle of its exit, and at each switch they are stopped
  * before the task and started after it. What is charged to it around that (50 to 90 us a process, half a
- * microsecond a switch here) shows only in the rusage of whoever waited.
+ * microsecond a switch here) shows only in the rusage of whoever waited. So does what they were taken off.
  */
 static void account_outside_events(struct worker *w)
 {
     uint64_t charged = w->config->charged_ns ? *w->config->charged_ns : 0;
+    bool unwatched = stats_get(w->stats, STATS_PROCESSES_UNWATCHED) > 0;
 
-    show(w, w->kept.root_name, PSEUDO_OUTSIDE_EVENTS,
+    show(w, w->kept.root_name, unwatched ? PSEUDO_UNWATCHED : PSEUDO_OUTSIDE_EVENTS,
          minus(charged, w->live->shown_ns + w->config->root_clock_ns));
 }
 
@@ -275,7 +309,7 @@ void account_period_end(struct worker *w, bool last)
     accounts_meet_left(w);
     if (w->config->root_pid)
         for (struct process *p; (p = processes_next(w->processes, &at));)
-            if (!p->exited && !p->overflow)
+            if (!p->exited && !p->overflow && may_be_watched(w, p, last))
                 account_living(w, p);
     if (!last)
         return;

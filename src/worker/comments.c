@@ -95,6 +95,11 @@ static void add_history(const struct worker *w, struct profile *p, const struct 
                             (unsigned long long)restarts, (double)gap_ns / 1e9);
     if (refreshes)
         profile_add_comment(p, "profiler refreshes: %llu", (unsigned long long)refreshes);
+    if (counted(w, STATS_PROCESSES_UNWATCHED))
+        profile_add_comment(p,
+                            "processes that may not be profiled (set-user-id, set-group-id, capabilities, "
+                            "unreadable): %llu",
+                            (unsigned long long)counted(w, STATS_PROCESSES_UNWATCHED));
     if (counted(w, STATS_LEDGER_DROPPED))
         profile_add_comment(p, "dropped after a restart: %llu",
                             (unsigned long long)counted(w, STATS_LEDGER_DROPPED));

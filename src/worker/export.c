@@ -113,6 +113,7 @@ const char *pseudo_name(enum pseudo p)
         [PSEUDO_ENDED_WITHIN_PERIOD] = "[not sampled: ended within a period]",
         [PSEUDO_NOT_SAMPLED] = "[not sampled]",
         [PSEUDO_OUTSIDE_EVENTS] = "[not sampled: process start, end and switches]",
+        [PSEUDO_UNWATCHED] = "[not profiled: other rights]",
         [PSEUDO_LOST] = "[samples lost]",
         [PSEUDO_RESTARTED] = "[lost: the profiler was restarted]",
         [PSEUDO_TOO_MANY_STACKS] = "[too many stacks]",

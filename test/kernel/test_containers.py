@@ -13,6 +13,7 @@ from container import Container, ControlGroup, require_containers, small_disk
 from harness import (IS_ROOT, KERNEL_NOT_PERMITTED, ME, ORDINARY, KernelTest, Profile, can_profile, each_user, fixture, main,
                      new_folder, profilers, python3, require, require_tool, ringside, run, tool, wait_for,
                      wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+from pprof_read import OTHER_RIGHTS
 from test_launch import WAITS_FOR_SIGNAL
 
 WORK_MS = 400
@@ -515,6 +516,9 @@ class OtherRights(ContainerTest):
                     profile = Profile(*files)
                     seen = profile.total_s(lambda stack, labels: labels.get("process_name") == "split")
                     self.assertAlmostEqual(seen, 2 * WORK_MS / 1000, delta=0.1 + result.stolen_s, msg=profile.top())
+                    self.assertReported(program, result, profile)
+                    if shape == "parent":  # which hears what everything used
+                        self.assertAlmostEqual(profile.frame_s(OTHER_RIGHTS), WORK_MS / 1000, delta=0.1 + result.stolen_s, msg=profile.top())
 
     def test_command_of_its_own(self):
         for how in self.HOWS:
@@ -525,6 +529,22 @@ class OtherRights(ContainerTest):
                     result = run([ringside(), *OPTIONS, *shape_options(folder)[shape], program, WORK_MS], ORDINARY)
                     self.assertEqual((result.status, len(result.out.split())), (0, 1), result)
                     wait_profilers_gone()
+                    self.assertReported(program, result, Profile(*folder.glob("shop*.pb.gz")))
+
+    def test_programs_that_may_not_be_read(self):
+        folder, program = new_folder(ORDINARY), new_folder() / "unreadable"
+        shutil.copy(fixture("split"), program)
+        program.chmod(0o711)
+        result = run([ringside(), *OPTIONS, "-O", folder / "shop.pb.gz", "sh", "-c", f"{program} {WORK_MS}; exit 9"], ORDINARY)
+        self.assertEqual(result.status, 9, result)
+        self.assertReported(program, result, Profile(folder / "shop.pb.gz"))
+
+    def assertReported(self, program, result, profile):
+        """Once, by name, and in the profile."""
+        lines = result.err.splitlines()
+        self.assertEqual(len(lines), 1, result)
+        self.assertIn(program.name[:15], lines[0])
+        self.assertEqual(profile.comment_number("unreadable)"), 1, profile.comments)
 
 
 class Frozen(ContainerTest):

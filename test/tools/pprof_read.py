@@ -21,6 +21,7 @@ ENDED_WITHIN_A_PERIOD = "[not sampled: ended within a period]"
 KERNEL_NOT_PERMITTED = "[kernel: not permitted]"
 SAMPLES_LOST = "[samples lost]"
 RESTARTED = "[lost: the profiler was restarted]"
+OTHER_RIGHTS = "[not profiled: other rights]"
 OUTSIDE_EVENTS = "[not sampled: process start, end and switches]"
 NOT_SAMPLED = "[not sampled]"
 

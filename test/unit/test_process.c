@@ -19,6 +19,22 @@ TEST(process__exec_names_the_process_and_starts_with_no_mappings)
     end();
 }
 
+TEST(process__exec_is_bare_until_something_is_mapped)
+{
+    begin(roomy);
+    comm(10, 10, "first", true);
+    assert_true(process_find(table, 10)->bare_since_ns != 0);
+    map(10, 0x1000, 0x2000, 0, "/a");
+    assert_int_equal(process_find(table, 10)->bare_since_ns, 0);
+    comm(10, 10, "renamed", false);
+    fork_record(20, 20, 10, 10);
+    assert_int_equal(process_find(table, 10)->bare_since_ns, 0);
+    assert_int_equal(process_find(table, 20)->bare_since_ns, 0);
+    comm(10, 10, "second", true);
+    assert_true(process_find(table, 10)->bare_since_ns != 0);
+    end();
+}
+
 TEST(process__threads_have_names_of_their_own)
 {
     begin(roomy);
