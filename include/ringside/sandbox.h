@@ -13,15 +13,21 @@
 
 struct err;
 
-#define SANDBOX_PATHS_MAX 8
+/* A file, folder or socket that will be used. */
+struct sandbox_place {
+    const char *path;
+    int mode;         /* as of access(2) */
+    bool made;        /* it need not be there yet */
+    const char *name; /* for a message; NULL: its path */
+};
 
 struct sandbox_needs {
     /* Servers: sockets, and libraries that are loaded when a name is first looked up. */
     bool network;
-    /* Folders to write to, or to make. Where one is closed to the user without capabilities, CAP_DAC_OVERRIDE
-     * stays. */
-    const char *folder[SANDBOX_PATHS_MAX];
-    uint32_t folders;
+    /* Where one is closed to the user without capabilities, CAP_DAC_OVERRIDE or CAP_DAC_READ_SEARCH stays,
+     * and a message says so. */
+    const struct sandbox_place *place;
+    uint32_t places;
 };
 
 /* Whether there is any capability to give up, and so a process with more rights than the worker will have. */

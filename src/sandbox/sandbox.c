@@ -35,29 +35,26 @@ bool sandbox_takes(void)
     return any;
 }
 
-/* ---- folders ---- */
+/* ---- places that take a capability ---- */
 
 struct probe {
     const struct sandbox_needs *needs;
-    const char *closed; /* NULL: none is */
+    const struct sandbox_place *unreadable, *unwritable; /* one such place; NULL: there is none */
 };
 
-/* A folder that is not there yet is made in the one above it. */
-static bool is_closed(const char *folder)
+static bool is_closed(const struct sandbox_place *place)
 {
     char path[PATH_MAX];
     char *slash;
 
-    if (strlen(folder) >= sizeof(path))
+    if (strlen(place->path) >= sizeof(path))
         return false;
-    strcpy(path, folder);
-    while (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0) {
-        if (errno != ENOENT)
-            return errno == EACCES;
+    strcpy(path, place->path);
+    while (faccessat(AT_FDCWD, path, place->mode, AT_EACCESS) < 0) {
         slash = strrchr(path, '/');
-        if (!slash || !path[1])
-            return false;
-        slash[slash == path] = '\0';
+        if (errno != ENOENT || !place->made || !slash || !path[1])
+            return errno == EACCES;
+        slash[slash == path] = '\0'; /* it is made in the folder above */
     }
     return false;
 }
@@ -73,41 +70,54 @@ static void *look_without(void *probe)
     bool gone = none && cap_set_proc(none) == 0;
 
     cap_free(none);
-    for (uint32_t i = 0; i < p->needs->folders && gone && !p->closed; i++)
-        if (is_closed(p->needs->folder[i]))
-            p->closed = p->needs->folder[i];
+    for (uint32_t i = 0; i < p->needs->places && gone; i++) {
+        const struct sandbox_place *place = &p->needs->place[i];
+
+        if (is_closed(place))
+            *(place->mode & W_OK ? &p->unwritable : &p->unreadable) = place;
+    }
     return NULL;
 }
 
-static const char *find_closed_folder(const struct sandbox_needs *needs)
+static void look(struct probe *p)
 {
-    struct probe p = {.needs = needs};
     pthread_attr_t attr;
     pthread_t thread;
 
-    if (!needs->folders || pthread_attr_init(&attr) != 0)
-        return NULL;
+    if (!p->needs->places || pthread_attr_init(&attr) != 0)
+        return;
     pthread_attr_setstacksize(&attr, PROBE_STACK);
-    if (pthread_create(&thread, &attr, look_without, &p) == 0)
+    if (pthread_create(&thread, &attr, look_without, p) == 0)
         pthread_join(thread, NULL);
     pthread_attr_destroy(&attr);
-    return p.closed;
 }
 
 /* ---- capabilities ---- */
 
-/* What stays: CAP_DAC_OVERRIDE, or nothing (-1). */
+static void tell_kept(const struct sandbox_place *place, const char *what, const char *capability)
+{
+    log_info(sandbox, "%s can be %s by right of %s alone, which therefore is kept: give it to user %u",
+             place->name ? place->name : place->path, what, capability, (unsigned)geteuid());
+}
+
+/* What stays; -1: nothing. CAP_DAC_OVERRIDE is good for both. */
 static cap_value_t choose_kept(const struct sandbox_needs *needs, cap_t now)
 {
-    const char *closed = has(now, CAP_DAC_OVERRIDE, CAP_EFFECTIVE) ? find_closed_folder(needs) : NULL;
+    bool writes = has(now, CAP_DAC_OVERRIDE, CAP_EFFECTIVE);
+    bool reads = has(now, CAP_DAC_READ_SEARCH, CAP_EFFECTIVE);
+    struct probe p = {.needs = needs};
 
-    if (!closed)
+    if (!writes && !reads)
         return -1;
-    log_info(sandbox,
-             "%s can be written to by right of CAP_DAC_OVERRIDE alone, which therefore is kept: give the "
-             "folder to user %u",
-             closed, (unsigned)geteuid());
-    return CAP_DAC_OVERRIDE;
+    look(&p);
+    if (writes && p.unwritable) {
+        tell_kept(p.unwritable, "written to", "CAP_DAC_OVERRIDE");
+        return CAP_DAC_OVERRIDE;
+    }
+    if (!p.unreadable)
+        return -1;
+    tell_kept(p.unreadable, "read", reads ? "CAP_DAC_READ_SEARCH" : "CAP_DAC_OVERRIDE");
+    return reads ? CAP_DAC_READ_SEARCH : CAP_DAC_OVERRIDE;
 }
 
 /* Only who has CAP_SETPCAP may; nothing but exec draws from this set, and there will be none. */

@@ -20,6 +20,7 @@
 
 #include "ringside/base.h"
 #include "ringside/deliver.h"
+#include "ringside/http.h"
 #include "ringside/options.h"
 #include "ringside/procfs.h"
 #include "ringside/sandbox.h"
@@ -163,21 +164,50 @@ static void take_along(struct life *l)
     setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
-/* Before anything is read that others made. It is we who are protected from, so nothing fails for it. */
+/* Of the folder for profiles, the spool, and five of each server. */
+#define PLACES_MAX (2 + 5 * TARGETS_MAX)
+
+static void add_place(struct sandbox_place *place, uint32_t *n, const char *path, int mode)
+{
+    if (path)
+        place[(*n)++] = (struct sandbox_place){.path = path, .mode = mode, .made = mode == (W_OK | X_OK)};
+}
+
+static uint32_t list_places(const struct profiler *p, struct sandbox_place *place)
+{
+    const struct target_list *targets = p->run->targets;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < targets->count; i++) {
+        const struct http_endpoint *to = target_endpoint(targets->at[i]);
+
+        add_place(place, &n, to->unix_socket, W_OK);
+        add_place(place, &n, to->bearer_file, R_OK);
+        add_place(place, &n, to->ca_file, R_OK);
+        add_place(place, &n, to->cert_file, R_OK);
+        add_place(place, &n, to->key_file, R_OK);
+    }
+    if (targets->count)
+        add_place(place, &n, p->spool, W_OK | X_OK);
+    return n;
+}
+
+/* Before anything is read that others made. It is we who are protected, so nothing fails for it. */
 static void confine(struct life *l)
 {
     const struct profiler *p = l->p;
-    struct sandbox_needs needs = {.network = p->run->targets->count > 0};
+    struct sandbox_place place[PLACES_MAX];
+    struct sandbox_needs needs = {
+        .network = p->run->targets->count > 0, .place = place, .places = list_places(p, place)};
     char folder[64];
     struct err e = {0};
 
     take_along(l);
     if (p->sink && sink_folder_fd(p->sink) >= 0) {
         snprintf(folder, sizeof(folder), "/proc/self/fd/%d", sink_folder_fd(p->sink));
-        needs.folder[needs.folders++] = folder;
+        add_place(place, &needs.places, folder, W_OK | X_OK);
+        place[needs.places - 1].name = p->options->output;
     }
-    if (p->spool && needs.network)
-        needs.folder[needs.folders++] = p->spool;
     if (sandbox_enter(&needs, &e) < 0)
         log_info(supervisor, "the profiler runs with more rights than it needs: %s", e.text);
 }

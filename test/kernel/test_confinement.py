@@ -219,8 +219,18 @@ class Output(ConfinementTest):
         self.end_command()
         result = command.wait(30)
         wait_profilers_gone()
-        self.assertIn("CAP_DAC_OVERRIDE", result.err + command.text("stderr"))
+        self.assertIn(f"{folder}/ can be written to by right of CAP_DAC_OVERRIDE", result.err + command.text("stderr"))
         Profile(*folder.glob("*.pb.gz"))
+
+    def test_of_credentials_that_are_somebody_elses(self):
+        token = new_folder() / "token"
+        token.write_text("secret")
+        os.chown(token, OTHER_ID, OTHER_GROUP)
+        token.chmod(0o600)
+        with PlainFake(require={"Authorization": "Bearer secret"}) as server:
+            result = run([ringside(), "--wait", "-U", f"put+{server.url}/profiles/", "--bearer-token-file", token, fixture("kernelburn"), 300])
+            self.assertEqual(result.status, 0, result)
+        self.assertEqual((len(server.accepted), server.violations), (1, []), result)
 
     def test_of_a_spool_that_is_somebody_elses(self):
         folder = new_folder()

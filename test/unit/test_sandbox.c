@@ -129,12 +129,12 @@ static void check_closed_folder(void)
 {
     cap_value_t kept = CAP_DAC_OVERRIDE;
     cap_t want = cap_init(), now;
-    struct sandbox_needs needs = {.folder = {"/", folder}, .folders = 2};
-    struct err e = {0};
     char inner[128];
+    struct sandbox_place place[] = {{"/", W_OK | X_OK, true, NULL}, {inner, W_OK | X_OK, true, NULL}};
+    struct sandbox_needs needs = {.place = place, .places = 2};
+    struct err e = {0};
 
     snprintf(inner, sizeof(inner), "%s/not/there/yet", folder);
-    needs.folder[1] = inner;
     cap_set_flag(want, CAP_EFFECTIVE, 1, &kept, CAP_SET);
     cap_set_flag(want, CAP_PERMITTED, 1, &kept, CAP_SET);
     EXPECT(sandbox_enter(&needs, &e) == 0);
@@ -146,20 +146,40 @@ static void check_closed_folder(void)
 
 static void check_open_folder(void)
 {
-    struct sandbox_needs needs = {.folder = {"/", "/tmp/ringside-none/there"}, .folders = 2};
+    struct sandbox_place place[] = {{"/", W_OK | X_OK, true, NULL},
+                                    {"/tmp/ringside-none/there", W_OK | X_OK, true, NULL},
+                                    {"/etc/passwd", R_OK, false, NULL},
+                                    {"/nowhere/to/be/found", W_OK, false, NULL}};
+    struct sandbox_needs needs = {.place = place, .places = ARRAY_LEN(place)};
     struct err e = {0};
 
     EXPECT(sandbox_enter(&needs, &e) == 0);
     EXPECT(!has_any_capability());
 }
 
-TEST(sandbox__keeps_one_capability_for_a_folder_of_somebody_else)
+static void check_closed_file(void)
+{
+    cap_value_t kept = CAP_DAC_READ_SEARCH;
+    cap_t want = cap_init(), now;
+    struct sandbox_place place = {folder, R_OK, false, NULL};
+    struct sandbox_needs needs = {.place = &place, .places = 1};
+    struct err e = {0};
+
+    cap_set_flag(want, CAP_EFFECTIVE, 1, &kept, CAP_SET);
+    cap_set_flag(want, CAP_PERMITTED, 1, &kept, CAP_SET);
+    EXPECT(sandbox_enter(&needs, &e) == 0);
+    now = cap_get_proc();
+    EXPECT(cap_compare(now, want) == 0);
+}
+
+TEST(sandbox__keeps_one_capability_for_what_is_somebody_elses)
 {
     if (geteuid() != 0)
         skip();
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chown(folder, OTHER_ID, OTHER_ID), 0);
     in_child(check_closed_folder);
+    in_child(check_closed_file);
     assert_int_equal(rmdir(folder), 0);
     in_child(check_open_folder);
 }
