@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct doctor_run;
 struct event_list;
 struct perf_machine;
 
@@ -24,6 +25,8 @@ enum doctor_verdict { DOCTOR_USABLE = 0, DOCTOR_DEGRADED = 3, DOCTOR_UNUSABLE = 
 struct doctor_rehearsal {
     int signal;                           /* that the process died of, or 0; what follows is not known then */
     struct err armed, mapped;             /* text[0]: what failed */
+    struct err refused;                   /* text[0]: the first process that cannot be attached to */
+    uint32_t attached;                    /* processes */
     uint32_t cpus, events, descriptors;   /* that there would be */
     uint32_t wanted_ring_kb, got_ring_kb; /* of each CPU; got: 0 when there are none */
     bool counts_lost;                     /* no room for the rings of what each task counted */
@@ -33,7 +36,7 @@ struct doctor_machine {
     const char *root; /* "" */
     const struct perf_machine *perf;
     bool (*is_writable)(void *ctx, const char *path); /* what is there */
-    void (*rehearse)(void *ctx, const struct event_list *events, struct doctor_rehearsal *out);
+    void (*rehearse)(void *ctx, const struct doctor_run *run, struct doctor_rehearsal *out);
     void *ctx;
     uint32_t cpus_online, cpus_allowed;
     uint64_t locked_bytes,
@@ -50,7 +53,9 @@ struct doctor_run {
     const char *output, *spool;
     const char *const *servers; /* as they may be shown */
     uint32_t server_count;
-    bool whole_host, attach; /* -g, -p */
+    const int *pids; /* -p */
+    uint32_t pid_count;
+    bool whole_host; /* -g */
 };
 
 /* json: docs/doctor.md has the schema. */

@@ -58,6 +58,7 @@ static int print_configuration(const struct options *o, struct err *e)
 }
 
 #define SERVERS_MAX 16
+#define PIDS_MAX    256
 
 /* Servers without their credentials: none of them is asked. */
 static uint32_t name_servers(const struct options *o, struct buf *text, const char *names[SERVERS_MAX])
@@ -75,11 +76,21 @@ static uint32_t name_servers(const struct options *o, struct buf *text, const ch
     return n;
 }
 
+static uint32_t take_pids(const struct options *o, int pids[PIDS_MAX])
+{
+    uint32_t n = MIN_OF(o->pids.count, (uint32_t)PIDS_MAX);
+
+    for (uint32_t i = 0; i < n; i++)
+        pids[i] = atoi(o->pids.at[i]);
+    return n;
+}
+
 static int examine(const struct options *o, struct err *e)
 {
     struct doctor_machine machine;
     const char *names[SERVERS_MAX];
     char *spool = supervisor_spool_folder(o);
+    int pids[PIDS_MAX];
     struct buf text;
     int status;
 
@@ -93,6 +104,8 @@ static int examine(const struct options *o, struct err *e)
                                      .spool = spool,
                                      .servers = names,
                                      .server_count = o->upload ? name_servers(o, &text, names) : 0,
+                                     .pids = pids,
+                                     .pid_count = take_pids(o, pids),
                                      .whole_host = o->global,
                                  },
                                  o->doctor_json, stdout);

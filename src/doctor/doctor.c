@@ -22,7 +22,7 @@ struct finding *finding_add(struct report *r, const char *id, const char *title,
     else
         buf_release(&f->values);
     *f = (struct finding){.id = id, .title = title, .affects = affects};
-    if ((affects == AFFECTS_ATTACH && r->run->attach) || (affects == AFFECTS_HOST && r->run->whole_host))
+    if ((affects == AFFECTS_ATTACH && r->run->pid_count) || (affects == AFFECTS_HOST && r->run->whole_host))
         f->affects = AFFECTS_RUN;
     buf_init(&f->values, VALUES_MAX);
     return f;

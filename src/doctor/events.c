@@ -11,6 +11,8 @@
 
 #include "report.h"
 
+#define USUAL_STACK 127 /* PERF_MAX_STACK_DEPTH */
+
 static const char *const cause_words[] = {
     [PERF_CAUSE_NONE] = "none",         [PERF_CAUSE_ABSENT] = "kernel-without-perf",
     [PERF_CAUSE_SANDBOX] = "not-linux", [PERF_CAUSE_FILTER] = "seccomp",
@@ -128,9 +130,12 @@ static void examine_kernel(struct report *r)
 
     finding_number(f, "errno", code);
     finding_number(f, "perf_event_paranoid", r->place.paranoid);
+    finding_number(f, "perf_event_max_stack", r->place.max_stack);
     r->kernel = code == 0;
     if (r->kernel) {
         finding_say(f, "the kernel is sampled, too");
+        if (r->place.max_stack != PLACE_UNKNOWN && r->place.max_stack < USUAL_STACK)
+            finding_say(f, ", %ld frames deep (kernel.perf_event_max_stack)", r->place.max_stack);
         return;
     }
     say_more_refused(r, f, code, 1);
@@ -156,6 +161,22 @@ static void examine_host(struct report *r)
     finding_remedy(r, f, PLACE_NEED_HOST);
 }
 
+static void examine_processes(struct report *r)
+{
+    struct finding *f = finding_add(r, "other-processes", "the processes to attach to (-p)", AFFECTS_ATTACH);
+    uint32_t attached = r->rehearsal.attached, asked = r->run->pid_count;
+
+    finding_number(f, "asked", asked);
+    finding_number(f, "attached", attached);
+    finding_say(f, "%u of %u", attached, asked);
+    if (attached == asked)
+        return;
+    finding_say(f, "; %s", r->rehearsal.refused.text);
+    finding_set(f, attached ? STATE_LIMITED : STATE_BLOCKING, "Those that are refused are left out.");
+    finding_remedy(r, f, PLACE_NEED_OTHERS);
+}
+
+/* When nobody in particular was asked about. */
 static void examine_others(struct report *r)
 {
     struct finding *f;
@@ -175,7 +196,7 @@ static void examine_others(struct report *r)
                 strerror(code));
     f->state = STATE_LIMITED;
     f->why = "Other users' processes take CAP_PERFMON (before Linux 5.9 CAP_SYS_PTRACE).";
-    finding_remedy(r, f, PLACE_NEED_HOST);
+    finding_remedy(r, f, PLACE_NEED_OTHERS);
 }
 
 /* The events that were asked for, one by one. */
@@ -207,8 +228,8 @@ static void examine_rehearsal(struct report *r)
 {
     struct finding *f;
 
-    if (!r->rehearsal.armed.text[0] && !r->rehearsal.signal)
-        return;
+    if ((!r->rehearsal.armed.text[0] && !r->rehearsal.signal) || report_verdict(r) == DOCTOR_UNUSABLE)
+        return; /* or it is said already */
     f = finding_add(r, "set-up", "setting up the events", AFFECTS_RUN);
     if (r->rehearsal.signal)
         finding_say(f, "it ended with signal %d", r->rehearsal.signal);
@@ -221,13 +242,16 @@ static void examine_rehearsal(struct report *r)
 void examine_events(struct report *r)
 {
     /* First, and in a process of its own: a filter may answer with a signal. */
-    r->machine->rehearse(r->machine->ctx, r->run->events, &r->rehearsal);
+    r->machine->rehearse(r->machine->ctx, r->run, &r->rehearsal);
     examine_own(r);
     if (r->cause != PERF_CAUSE_NONE)
         return;
     examine_kernel(r);
     examine_host(r);
-    examine_others(r);
+    if (r->run->pid_count)
+        examine_processes(r);
+    else
+        examine_others(r);
     examine_asked(r);
     examine_rehearsal(r);
 }

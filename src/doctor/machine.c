@@ -32,33 +32,74 @@ static void allow_files(void)
     setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static void set_up(const struct event_list *events, struct doctor_rehearsal *out)
+/* One by one, for the reason; the last word is that of all together. */
+static void try_processes(const struct doctor_run *run, struct perf_armed *armed, int *fds,
+                          struct doctor_rehearsal *out)
+{
+    for (uint32_t i = 0; i < run->pid_count; i++) {
+        struct perf_whom one = {.pid = &run->pids[i], .count = 1};
+        struct perf_attached attached;
+        struct err e = {0};
+
+        if (perf_attach(run->events, &one, armed, fds, &attached, &e) < 0) {
+            if (!out->refused.text[0])
+                out->refused = e;
+            continue;
+        }
+        out->attached++;
+        for (uint32_t k = 0; k < perf_armed_fds(armed); k++)
+            close(fds[k]);
+        perf_attached_release(&attached);
+    }
+}
+
+static int arm(const struct doctor_run *run, struct perf_armed *armed, int *fds,
+               struct perf_attached *attached, struct err *e)
+{
+    struct perf_whom whom = {.pid = run->pids, .count = run->pid_count};
+
+    if (run->whole_host)
+        return perf_arm_host(run->events, armed, fds, e);
+    if (run->pid_count)
+        return perf_attach(run->events, &whom, armed, fds, attached, e);
+    return perf_arm(run->events, armed, fds, e);
+}
+
+static void map(const struct perf_armed *armed, const int *fds, const struct perf_attached *attached,
+                struct doctor_rehearsal *out)
+{
+    struct perf_reader reader = {.attached = attached};
+    struct feed *feed = perf_feed_new(armed, fds, &reader, &out->mapped);
+
+    if (!feed)
+        return;
+    out->got_ring_kb = feed->info.ring_bytes >> 10;
+    for (uint32_t i = 0; i < armed->events; i++)
+        out->counts_lost |= armed->event[i].counted && !feed->info.event[i].task_counts;
+    feed_close(feed); /* and with it the descriptors */
+}
+
+static void set_up(const struct doctor_run *run, struct doctor_rehearsal *out)
 {
     struct perf_armed *armed = base_calloc(1, sizeof(*armed));
     int *fds = base_calloc(PERF_FDS_MAX, sizeof(*fds));
-    uint32_t page_kb = (uint32_t)sysconf(_SC_PAGESIZE) >> 10;
-    struct feed *feed;
+    struct perf_attached attached = {0};
 
     allow_files();
-    if (perf_arm(events, armed, fds, &out->armed) < 0)
+    try_processes(run, armed, fds, out);
+    if (arm(run, armed, fds, &attached, &out->armed) < 0)
         return;
     out->cpus = armed->cpus;
     out->events = armed->events;
     out->descriptors = perf_armed_fds(armed);
-    out->wanted_ring_kb = armed->ring_pages * page_kb;
-    feed = perf_feed_new(armed, fds, &(struct perf_reader){0}, &out->mapped);
-    if (feed) {
-        out->got_ring_kb = feed->info.ring_bytes >> 10;
-        for (uint32_t i = 0; i < armed->events; i++)
-            out->counts_lost |= armed->event[i].counted && !feed->info.event[i].task_counts;
-        feed_close(feed); /* and with it the descriptors */
-    }
+    out->wanted_ring_kb = armed->ring_pages * ((uint32_t)sysconf(_SC_PAGESIZE) >> 10);
+    map(armed, fds, &attached, out);
     if (armed->probes)
         perf_remove_probes(perf_this_machine(), getpid(), true);
 }
 
 /* Never returns. What it is told to forget about is what the parent says better. */
-static void rehearse_here(int to, const struct event_list *events)
+static void rehearse_here(int to, const struct doctor_run *run)
 {
     const struct log_config silent = {.level = LEVEL_ERROR, .mode = LOG_MODE_DISABLED};
     struct doctor_rehearsal done = {0};
@@ -67,11 +108,11 @@ static void rehearse_here(int to, const struct event_list *events)
     prctl(PR_SET_DUMPABLE, 0); /* a filter's SIGSYS leaves no core */
     alarm(PATIENCE_S);
     log_open(&silent, NULL);
-    set_up(events, &done);
+    set_up(run, &done);
     _exit(write(to, &done, sizeof(done)) != sizeof(done));
 }
 
-static void rehearse(void *ctx, const struct event_list *events, struct doctor_rehearsal *out)
+static void rehearse(void *ctx, const struct doctor_run *run, struct doctor_rehearsal *out)
 {
     struct doctor_rehearsal done;
     int pipe_fds[2], status = 0;
@@ -85,7 +126,7 @@ static void rehearse(void *ctx, const struct event_list *events, struct doctor_r
     }
     pid = fork();
     if (pid == 0)
-        rehearse_here(pipe_fds[1], events);
+        rehearse_here(pipe_fds[1], run);
     close(pipe_fds[1]);
     if (pid < 0)
         err_set(&out->armed, errno, "start a process");

@@ -159,6 +159,10 @@ bool attributes_step_down(struct perf_event_attr *attr, int code)
         attr->sample_max_stack = 0;
         return true;
     }
+    if (code == EOVERFLOW && attr->sample_max_stack) {
+        attr->sample_max_stack = 0; /* as deep as kernel.perf_event_max_stack permits: it is set to less */
+        return true;
+    }
     if (code != EINVAL && code != E2BIG)
         return false;
     if (attr->read_format & PERF_FORMAT_LOST) {

@@ -93,6 +93,17 @@ static const struct row rows[] = {
     {PLACE_NEED_HOST, KUBERNETES, BY_CAPABILITY, "pod and container in the manifest",
      "hostPID: true, securityContext: { capabilities: { add: [{CAP}, SYS_PTRACE, SYSLOG] } }", NULL},
 
+    {PLACE_NEED_OTHERS, HOST | CONTAINERS, 0, "here",
+     "run ringside -p as the user of the process, or as root", NULL},
+    {PLACE_NEED_OTHERS, HOST, BY_CAPABILITY | BY_FILE, "as root",
+     "setcap cap_{cap},cap_sys_ptrace+ep {program}", "for everybody who may run it"},
+    {PLACE_NEED_OTHERS, HOST, BY_CAPABILITY, "systemd unit", "AmbientCapabilities=CAP_{CAP} CAP_SYS_PTRACE",
+     NULL},
+    {PLACE_NEED_OTHERS, DOCKER | PODMAN, BY_CAPABILITY, "docker or podman run",
+     "--pid=container:NAME --cap-add {CAP} --cap-add SYS_PTRACE", "NAME: the container of the process"},
+    {PLACE_NEED_OTHERS, KUBERNETES, BY_CAPABILITY, "pod and container in the manifest",
+     "shareProcessNamespace: true, securityContext: { capabilities: { add: [{CAP}, SYS_PTRACE] } }", NULL},
+
     {PLACE_NEED_PROBES, HOST, 0, "as root", "run ringside as root", "with --switch-user and --drop-caps"},
     {PLACE_NEED_PROBES, DOCKER | PODMAN, BY_CAPABILITY, "docker or podman run", "--cap-add SYS_ADMIN",
      "with ringside's --drop-caps"},

@@ -75,6 +75,20 @@ class Here(DoctorTest):
         self.assertEqual(processes_of(ringside()), [])
         self.assertEqual(set(os.listdir("/proc/self/fd")), before)
 
+    def test_processes_and_the_whole_host_are_tried_when_asked_about(self):
+        own = self.start([*ORDINARY.prefix, "sleep", "600"])
+        status, found = self.ask(ORDINARY, options=("-p", own.pid, "-O", "/tmp/"))
+        self.assertIn(status, (USABLE, DEGRADED))
+        self.assertEqual(found["other-processes"]["values"], {"asked": 1, "attached": 1})
+        status, found = self.ask(ORDINARY, options=("-p", f"{own.pid},{2**22 - 1}", "-O", "/tmp/"))
+        self.assertEqual((status, found["other-processes"]["state"]), (DEGRADED, "limited"))
+        status, found = self.ask(ORDINARY, options=("-p", 2**22 - 1, "-O", "/tmp/"))
+        self.assertEqual((status, found["other-processes"]["state"]), (UNUSABLE, "blocking"))
+        status, found = self.ask(ORDINARY, options=("-g", "-O", "/tmp/"))
+        self.assertEqual(status == UNUSABLE, paranoid() > 0 and not ORDINARY.privileged, found)
+        status, found = self.ask(ME, options=("-g", "-O", "/tmp/"))
+        self.assertEqual(status == UNUSABLE, paranoid() > 0 and not ME.privileged, found)
+
     def test_a_wrong_option_is_no_verdict(self):
         self.assertEqual(run([ringside(), "--doctor", "--no-such-option"]).status, 2)
         self.assertEqual(run([ringside(), "--doctor", "-e", "nonsense"]).status, 2)

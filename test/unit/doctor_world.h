@@ -76,7 +76,7 @@ static struct {
     bool kernel_denied, host_denied, other_denied, too_few; /* EMFILE */
     bool unlimited, counts_lost;
     int signal; /* that whoever asks dies of */
-    uint32_t mlock_kb;
+    uint32_t mlock_kb, unattached;
 } kernel;
 static struct doctor_machine machine;
 static struct perf_machine perf;
@@ -113,7 +113,7 @@ static bool is_writable(void *ctx, const char *path)
 }
 
 /* Rings of 1 MiB are wanted, and halved as the kernel counts them. */
-static void rehearse(void *ctx, const struct event_list *events, struct doctor_rehearsal *out)
+static void rehearse(void *ctx, const struct doctor_run *run_of, struct doctor_rehearsal *out)
 {
     uint64_t most_kb = (uint64_t)kernel.mlock_kb * machine.cpus_online + (machine.locked_bytes >> 10);
     uint32_t kb = 1024;
@@ -123,6 +123,9 @@ static void rehearse(void *ctx, const struct event_list *events, struct doctor_r
         .wanted_ring_kb = kb, .signal = kernel.signal, .counts_lost = kernel.counts_lost};
     if (kernel.signal)
         return;
+    out->attached = run_of->pid_count - MIN_OF(run_of->pid_count, kernel.unattached);
+    if (kernel.unattached)
+        err_set(&out->refused, 0, "process 9: it is user 0's");
     if (kernel.filter || kernel.early || kernel.module || kernel.too_few) {
         err_set(&out->armed, EACCES, "refused");
         return;
@@ -131,8 +134,8 @@ static void rehearse(void *ctx, const struct event_list *events, struct doctor_r
         kb /= 2;
     out->got_ring_kb = kb >= 128 ? kb : 0;
     out->cpus = machine.cpus_allowed;
-    out->events = events->count;
-    out->descriptors = events->count * machine.cpus_allowed + 2;
+    out->events = run_of->events->count;
+    out->descriptors = run_of->events->count * machine.cpus_allowed + 2;
 }
 
 /* ---- a plain host: Linux 6.8, an ordinary user, paranoid 2 ---- */

@@ -427,6 +427,26 @@ TEST(doctor__the_whole_host_counts_only_when_it_is_asked_for)
     drop_host();
 }
 
+TEST(doctor__processes_to_attach_to)
+{
+    static const int pids[] = {7, 9};
+
+    begin();
+    grant(CAP(PERFMON) | CAP(SYSLOG));
+    kernel.other_denied = true;
+    assert_int_equal(examine(), DOCTOR_USABLE);
+    run.pids = pids;
+    run.pid_count = 2;
+    assert_int_equal(examine(), DOCTOR_USABLE);
+    kernel.unattached = 1;
+    assert_int_equal(examine(), DOCTOR_DEGRADED);
+    assert_true(says("1 of 2; process 9: it is user 0's"));
+    kernel.unattached = 2;
+    assert_int_equal(examine(), DOCTOR_UNUSABLE);
+    assert_true(json_says("\"asked\": 2, \"attached\": 0"));
+    drop_host();
+}
+
 TEST(doctor__folders_and_servers)
 {
     char closed[128], spool[160];

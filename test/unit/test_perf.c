@@ -5,6 +5,7 @@
 
 #include "perf_record.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "ringside/base.h"
 #include "ringside/perf.h"
 
+#include "../../src/perf/attributes.h"
 #include "../../src/perf/keeper.h"
 #include "../../src/perf/ring.h"
 
@@ -400,4 +402,17 @@ TEST(ring__resynchronises_when_the_head_runs_away)
     assert_false(ring_look(&f->ring));
     assert_int_equal(f->ring.tail, 10 * RING_BYTES);
     free(f);
+}
+
+/* ---- what is given up ---- */
+
+TEST(attributes__a_lower_maximum_of_frames_is_taken_as_it_is)
+{
+    struct perf_event_attr attr = {.sample_type = PERF_SAMPLE_CALLCHAIN, .sample_max_stack = 127};
+
+    assert_true(attributes_step_down(&attr, EOVERFLOW));
+    assert_int_equal(attr.sample_max_stack, 0);
+    assert_int_equal(attr.exclude_kernel, 0);
+    assert_true(attr.sample_type & PERF_SAMPLE_CALLCHAIN);
+    assert_false(attributes_step_down(&attr, EOVERFLOW));
 }
