@@ -18,7 +18,7 @@ build_list=(
     xz=xz-utils python3=python3 # what tools/demo.sh profiles, and reads profiles with
 )
 test_list=(
-    g++=g++ clang=clang libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy # second compiler, fuzzing, checks
+    g++=g++ clang=clang libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck # second compiler, fuzzing, checks
     go=golang-go rustc=rustc node=nodejs musl-gcc=musl-tools # programs in other languages to profile
     # Debian's redis-server package is a start script and a link to this program; without it nothing is started.
     redis-check-rdb=redis-tools

@@ -127,8 +127,13 @@ void base_use_thread_cache(void);
 
 void close_fd_cleanup(int *fd);
 void free_cleanup(void *p);
+#ifndef __CPPCHECK__
 #define CLOSE_FD __attribute__((cleanup(close_fd_cleanup)))
 #define FREE_PTR __attribute__((cleanup(free_cleanup)))
+#else /* it does not know the attribute, and asks nobody to clean up a static */
+#define CLOSE_FD static
+#define FREE_PTR static
+#endif
 
 /* Moves a descriptor out of a CLOSE_FD variable. */
 static inline int take_fd(int *fd)

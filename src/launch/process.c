@@ -169,7 +169,7 @@ static int open_nothing(void)
 
 void launch_close_others(const int *keep, uint32_t n)
 {
-    int sorted[64];
+    int sorted[64] = {0};
     int null = open_nothing();
     unsigned next =
         STDERR_FILENO + 1; /* the first three are replaced, not closed: somebody will write to them */

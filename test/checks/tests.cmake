@@ -10,7 +10,9 @@ ringside_check(modules ${Python3_EXECUTABLE} tools/check_modules.py)
 ringside_check(modules_self_test ${Python3_EXECUTABLE} tools/check_modules.py --self-test)
 ringside_check(format tools/check_format.sh)
 ringside_check(tidy tools/check_tidy.sh ${CMAKE_BINARY_DIR})
-set_tests_properties(check.tidy PROPERTIES PROCESSORS 2)
+ringside_check(analysis_self_test ${Python3_EXECUTABLE} tools/check_analysis.py --self-test)
+ringside_check(analysis ${Python3_EXECUTABLE} tools/check_analysis.py ${CMAKE_BINARY_DIR})
+set_tests_properties(check.tidy check.analysis PROPERTIES PROCESSORS 2)
 
 # tools/test.sh builds all presets and sets this for the last: unit tests of the other builds, and the fuzz targets.
 option(RINGSIDE_OTHER_BUILDS "Run the tests of build/{dev,asan,clang,fuzz} too" OFF)
