@@ -3,9 +3,10 @@
 import json
 import os
 import resource
+import shutil
 
 from harness import (IS_ROOT, ME, ORDINARY, SOURCE, KernelTest, each_user, main, new_folder, paranoid, processes_of, require, require_tool,
-                     ringside, run, tool, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+                     ringside, run, tool, wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 from places import in_mount_namespace, refusals, user_of_locked_memory, without_proc, without_proc_sys
 
 USABLE, DEGRADED, UNUSABLE = 0, 3, 4
@@ -77,6 +78,7 @@ class Here(DoctorTest):
 
     def test_processes_and_the_whole_host_are_tried_when_asked_about(self):
         own = self.start([*ORDINARY.prefix, "sleep", "600"])
+        wait_for(lambda: os.readlink(f"/proc/{own.pid}/exe") == os.path.realpath(shutil.which("sleep")), "sleep to run as that user")
         status, found = self.ask(ORDINARY, options=("-p", own.pid, "-O", "/tmp/"))
         self.assertIn(status, (USABLE, DEGRADED))
         self.assertEqual(found["other-processes"]["values"], {"asked": 1, "attached": 1})
