@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
@@ -83,6 +84,9 @@ bool gate_wait(struct gate *g)
     do {
         n = read(g->fds[0], &go, 1);
     } while (n < 0 && errno == EINTR);
+    if (n < 0) /* else the parent says it */
+        log_error(supervisor, "cannot run the command: option --drop-caps: wait for the parent: %s",
+                  strerror(errno));
     close(g->fds[0]);
     return n == 1;
 }

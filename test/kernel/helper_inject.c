@@ -7,7 +7,7 @@
  *     -p PATH   of the process: 0 is the program, 0.1 the first it forks, 0.1.2 the second that one forks
  *     -n N      its Nth call, from 1
  *     -m        count calls of malloc, calloc and realloc in place of system calls
- *     -f        all further calls of the same class fail, too, in every process
+ *     -f        further calls of the same class fail, too, in every process
  *     -k        the process is killed there; -s: it is held until a command was executed, or the program
  * ended -e ERRNO  0: the call is made (and nothing fails); default: one that the call is known to fail with,
  *     -r R      and of these number R (modulo how many there are)
@@ -16,7 +16,7 @@
  * Counting begins at the program's entry point, when the dynamic loader is done, and ends in the process that
  * executes another program: it is let go. The report, a line each:
  *
- *     call PATH N NAME        every call, in order (without -n)
+ *     call PATH N NAME CLASS  every call, in order (without -n); what runs out together is of a class
  *     hit PATH N NAME ERRNO   it came to that
  *     started MILLISECONDS    from the program's entry to the other program's exec
  *     left PATH PID           still there at the end, and killed
@@ -241,9 +241,9 @@ static bool is_affected(struct process *p, enum call_class class, const char *na
 {
     p->calls++;
     if (!run.n)
-        fprintf(run.report, "call %s %u %s\n", p->path, p->calls, name);
+        fprintf(run.report, "call %s %u %s %s\n", p->path, p->calls, name, class_names[class]);
     if (run.hit)
-        return run.from_there && class == run.failing;
+        return run.from_there && class == run.failing && class != CALL_OTHER;
     if (!is_chosen(p))
         return false;
     run.hit = true;

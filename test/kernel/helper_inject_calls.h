@@ -11,6 +11,7 @@
 
 /* What runs out together: memory, descriptors, processes. */
 enum call_class { CALL_OTHER, CALL_MEMORY, CALL_DESCRIPTOR, CALL_PROCESS, CALL_DISK };
+static const char *const class_names[] = {"other", "memory", "descriptor", "process", "disk"};
 
 #define CALL_CODES_MAX 8
 struct call {
