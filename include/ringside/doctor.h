@@ -55,7 +55,8 @@ struct doctor_run {
     uint32_t server_count;
     const int *pids; /* -p */
     uint32_t pid_count;
-    bool whole_host; /* -g */
+    bool whole_host;     /* -g */
+    const char *refused; /* why the command would not even be started */
 };
 
 /* json: docs/doctor.md has the schema. */

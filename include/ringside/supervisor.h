@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+struct err;
 struct options;
 
 /* Exit status where nothing is started because what was asked for makes no sense. */
@@ -24,6 +25,9 @@ char *supervisor_spool_folder(const struct options *options);
 /* The command as it is, for when there is not even the memory to do anything else. Returns on failure only,
  * the exit status. */
 int supervisor_exec(char **command);
+
+/* Whether --drop-caps and --switch-user can be done here; -1 with *e: supervisor_run() would refuse. */
+int supervisor_check_rights(const struct options *options, struct err *e);
 
 /* -e help: what this machine offers, for this user, and why it refuses the rest. */
 void supervisor_list_events(FILE *to);

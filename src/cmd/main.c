@@ -91,24 +91,29 @@ static int examine(const struct options *o, struct err *e)
     const char *names[SERVERS_MAX];
     char *spool = supervisor_spool_folder(o);
     int pids[PIDS_MAX];
+    const struct log_config silent = {.mode = LOG_MODE_DISABLED};
+    struct err refused;
     struct buf text;
     int status;
 
+    log_open(&silent, NULL); /* what is logged in a run is in the report */
     buf_init(&text, 64 << 10);
     doctor_this_machine(&machine);
-    status = (int)doctor_examine(&machine,
-                                 &(struct doctor_run){
-                                     .version = RINGSIDE_VERSION,
-                                     .events = &o->events,
-                                     .output = o->output,
-                                     .spool = spool,
-                                     .servers = names,
-                                     .server_count = o->upload ? name_servers(o, &text, names) : 0,
-                                     .pids = pids,
-                                     .pid_count = take_pids(o, pids),
-                                     .whole_host = o->global,
-                                 },
-                                 o->doctor_json, stdout);
+    status =
+        (int)doctor_examine(&machine,
+                            &(struct doctor_run){
+                                .version = RINGSIDE_VERSION,
+                                .events = &o->events,
+                                .output = o->output,
+                                .spool = spool,
+                                .servers = names,
+                                .server_count = o->upload ? name_servers(o, &text, names) : 0,
+                                .pids = pids,
+                                .pid_count = take_pids(o, pids),
+                                .whole_host = o->global,
+                                .refused = supervisor_check_rights(o, &refused) < 0 ? refused.text : NULL,
+                            },
+                            o->doctor_json, stdout);
     buf_release(&text);
     free(spool);
     return fflush(stdout) == EOF ? err_set(e, errno, "tell what was found") : status;

@@ -130,8 +130,22 @@ static void examine_rate(struct report *r)
                 "kernel.perf_cpu_time_max_percent of the time. Choose a lower --frequency.");
 }
 
+static void examine_rights(struct report *r)
+{
+    struct finding *f;
+
+    if (!r->run->refused)
+        return;
+    f = finding_add(r, "rights", "giving up rights", AFFECTS_RUN);
+    finding_say(f, "%s", r->run->refused);
+    finding_set(f, STATE_BLOCKING,
+                "What cannot be given up altogether is refused: the command is not started, and "
+                "ringside exits with status 2.");
+}
+
 void examine_run(struct report *r)
 {
+    examine_rights(r);
     if (r->cause == PERF_CAUSE_NONE)
         examine_rate(r);
     examine_output(r);

@@ -10,6 +10,7 @@
 
 #include "ringside/base.h"
 #include "ringside/options.h"
+#include "ringside/supervisor.h"
 
 static int make_drop(struct rights *r, struct err *e)
 {
@@ -41,6 +42,15 @@ int rights_make(const struct options *o, bool parent, struct rights *out, struct
         return 0;
     rights_release(out);
     return -1;
+}
+
+int supervisor_check_rights(const struct options *o, struct err *e)
+{
+    struct rights r;
+    int result = rights_make(o, o->wait, &r, e);
+
+    rights_release(&r);
+    return result;
 }
 
 void rights_release(struct rights *r)

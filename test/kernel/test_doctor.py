@@ -100,6 +100,15 @@ class Here(DoctorTest):
         self.assertNotIn("geheim", result.out)
         self.assertIn("collector:4318", result.out)
 
+    @each_user
+    def test_rights_that_cannot_be_given_up_block(self, user):
+        status, found = self.ask(user, options=("--switch-user", "nobody-of-that-name", "-O", "/tmp/"))
+        self.assertEqual((status, found["rights"]["state"]), (UNUSABLE, "blocking"))
+        self.assertIn("nobody-of-that-name", found["rights"]["found"])
+        status, found = self.ask(user, options=("--drop-caps", "-O", "/tmp/"))
+        self.assertIn(status, (USABLE, DEGRADED))
+        self.assertNotIn("rights", found)
+
     def test_a_folder_that_cannot_be_written_to_blocks(self):
         folder = new_folder(ME)
         status, found = self.ask(ORDINARY, options=("-O", f"{folder}/"))

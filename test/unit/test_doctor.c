@@ -427,6 +427,17 @@ TEST(doctor__the_whole_host_counts_only_when_it_is_asked_for)
     drop_host();
 }
 
+TEST(doctor__a_command_that_would_not_be_started_blocks)
+{
+    begin();
+    grant(CAP(PERFMON) | CAP(SYSLOG));
+    ask_for("sCPU");
+    run.refused = "option --drop-caps: without CAP_SETPCAP, CAP_PERFMON stays in the bounding set";
+    assert_int_equal(examine(), DOCTOR_UNUSABLE);
+    assert_true(says("without CAP_SETPCAP"));
+    drop_host();
+}
+
 TEST(doctor__processes_to_attach_to)
 {
     static const int pids[] = {7, 9};
