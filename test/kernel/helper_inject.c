@@ -7,7 +7,7 @@
  *     -p PATH   of the process: 0 is the program, 0.1 the first it forks, 0.1.2 the second that one forks
  *     -n N      its Nth call, from 1
  *     -m        count calls of malloc, calloc and realloc in place of system calls
- *     -f        further calls of the same class fail, too, in every process
+ *     -f        further calls of the same class fail, too, in every process, with the first errno of each
  *     -k        the process is killed there; -s: it is held until a command was executed, or the program
  * ended -e ERRNO  0: the call is made (and nothing fails); default: one that the call is known to fail with,
  *     -r R      and of these number R (modulo how many there are)
@@ -271,7 +271,7 @@ static void do_otherwise(struct process *p)
 
 static void fail_call(struct process *p, const struct call *c, long number)
 {
-    int code = run.code < 0 ? call_errno(c, run.rotate) : run.code;
+    int code = run.code < 0 ? call_errno(c, run.from_there ? 0 : run.rotate) : run.code;
 
     if (number == SYS_wait4 && get(p, REGISTER(rdx)) & WNOHANG)
         code = 0; /* what does not wait is not interrupted */

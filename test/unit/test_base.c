@@ -154,7 +154,7 @@ TEST(strtab__in_memory_of_ones_own_finds_again_what_another_had_there)
     assert_string_equal(strtab_get(&t, b), "second");
     assert_int_equal(t.bytes.len, used);
     for (int i = 0; i < 100; i++) {
-        char text[8];
+        char text[12];
 
         snprintf(text, sizeof(text), "%d", i);
         a = strtab_add(&t, text);
