@@ -49,32 +49,35 @@ void finding_remedy(struct report *r, struct finding *f, enum place_need need)
     f->remedies = place_remedies(&r->place, need, f->remedy);
 }
 
-static void begin_value(struct finding *f, const char *name)
+static bool begin_value(struct finding *f, const char *name)
 {
-    buf_add_text(&f->values, f->values.len ? ", " : "");
-    json_add_text(&f->values, name);
-    buf_add_text(&f->values, ": ");
+    return buf_add_text(&f->values, f->values.len ? ", " : "") && json_add_text(&f->values, name) &&
+           buf_add_text(&f->values, ": ");
 }
 
 void finding_number(struct finding *f, const char *name, long value)
 {
-    begin_value(f, name);
-    if (value == PLACE_UNKNOWN)
-        buf_add_text(&f->values, "null");
-    else
-        buf_printf(&f->values, "%ld", value);
+    size_t before = f->values.len;
+
+    if (!begin_value(f, name) ||
+        !(value == PLACE_UNKNOWN ? buf_add_text(&f->values, "null") : buf_printf(&f->values, "%ld", value)))
+        f->values.len = before; /* all of it or nothing */
 }
 
 void finding_flag(struct finding *f, const char *name, bool value)
 {
-    begin_value(f, name);
-    buf_add_text(&f->values, value ? "true" : "false");
+    size_t before = f->values.len;
+
+    if (!begin_value(f, name) || !buf_add_text(&f->values, value ? "true" : "false"))
+        f->values.len = before;
 }
 
 void finding_text(struct finding *f, const char *name, const char *value)
 {
-    begin_value(f, name);
-    json_add_text(&f->values, value);
+    size_t before = f->values.len;
+
+    if (!begin_value(f, name) || !json_add_text(&f->values, value))
+        f->values.len = before;
 }
 
 bool report_has(const struct report *r, const char *path)

@@ -87,8 +87,8 @@ enum perf_cause perf_find_cause(const struct perf_machine *m, const struct place
         return before_kernel(p, out->flags);
     if (is_denied(out->attr))
         return before_attr(p);
+    if (out->attr != EFAULT)
+        return PERF_CAUSE_FILTER; /* one that says EINVAL to everything */
     /* User mode of oneself takes nothing at any perf_event_paranoid that the kernel as it is knows. */
-    if (out->attr == EFAULT && is_denied(out->own))
-        return PERF_CAUSE_MODULE;
-    return PERF_CAUSE_UNKNOWN;
+    return is_denied(out->own) ? PERF_CAUSE_MODULE : PERF_CAUSE_UNKNOWN;
 }

@@ -70,10 +70,13 @@ static void explain_paranoid(const struct place *p, int code, struct err *e)
 
 static void explain_module(const struct place *p, int code, struct err *e)
 {
-    err_set(e, 0, "perf_event_open: %s: a security module denies it (%s%s%s%s)", strerror(code),
-            p->selinux == 1 ? "SELinux is enforcing"
-            : p->lsm[0]     ? p->lsm
-                            : "which one is not shown",
+    const char *which = p->selinux == 1 ? "SELinux is enforcing"
+                        : p->lsm[0]     ? p->lsm
+                                        : "which one is not shown";
+
+    if (p->selinux != 1 && strcmp(p->lockdown, "confidentiality") == 0)
+        which = "the kernel is locked down to confidentiality";
+    err_set(e, 0, "perf_event_open: %s: a security module denies it (%s%s%s%s)", strerror(code), which,
             p->label[0] ? ", this process is " : "", p->label, p->selinux == 1 ? ", class perf_event" : "");
     if (p->selinux == 1)
         add_remedy(p, PLACE_NEED_LABEL, e);
@@ -84,6 +87,10 @@ static void explain_more(const struct place *p, int code, struct err *e)
 {
     char paranoid[32];
 
+    if (place_is_perfmon_capable(p)) { /* which lets through all that the kernel itself asks for */
+        explain_module(p, code, e);
+        return;
+    }
     number_text(p->paranoid, paranoid, sizeof(paranoid));
     err_set(e, 0,
             "perf_event_open: %s: it takes more than kernel.perf_event_paranoid %s permits without CAP_%s%s",
@@ -150,9 +157,10 @@ static void explain_memory_lock(const struct place *p, struct err *e)
     add_remedy(p, PLACE_NEED_MEMORY, e);
 }
 
+/* These are not about what is permitted. A filter may answer with any other. */
 static bool may_be_general(int code)
 {
-    return code == EACCES || code == EPERM || code == ENOSYS || code == ENODEV;
+    return code != EMFILE && code != ENFILE && code != ENOMEM && code != EOVERFLOW;
 }
 
 static bool is_general(enum perf_cause cause)

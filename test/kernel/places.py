@@ -1,5 +1,7 @@
 """Places to run a command in: mount namespaces where settings read otherwise, and users of whom everything is known."""
-from harness import IS_ROOT, ME, USERS, User, new_folder, require, require_tool
+import os
+
+from harness import IS_ROOT, User, new_folder, require, require_tool
 
 # Locked memory is counted per user: nobody else's rings may be in the way, nor ours in theirs.
 LOCKED_ID = 54341
@@ -30,14 +32,16 @@ def without_proc_and_sys():
     return in_mount_namespace("mount -t tmpfs none /sys && mount -t tmpfs none /proc")
 
 
+class LockedUser(User):
+    def owns(self, path):
+        if IS_ROOT:
+            os.chown(path, LOCKED_ID, LOCKED_ID)
+
+
 def user_of_locked_memory():
     """An ordinary user who may lock what the kernel grants to every user's rings and no more."""
-    limit = ["prlimit", "--memlock=0:0", "--"]
-    require_tool("prlimit")
-    if not IS_ROOT:
-        return User(ME.name, limit)
-    prefix = ["setpriv", f"--reuid={LOCKED_ID}", f"--regid={LOCKED_ID}", "--clear-groups", "--", *limit]
-    return User("user with a limit", prefix)
+    become = ["setpriv", f"--reuid={LOCKED_ID}", f"--regid={LOCKED_ID}", "--clear-groups", "--"] if IS_ROOT else []
+    return LockedUser("user with a limit", [*become, require_tool("prlimit"), "--memlock=0:0", "--"])
 
 
 def refusals():
@@ -45,6 +49,7 @@ def refusals():
     yield "filter EPERM", [], ["helper_deny_perf", 1], "seccomp", "a seccomp filter denies it"
     yield "filter EACCES", [], ["helper_deny_perf", 13], "seccomp", "a seccomp filter denies it"
     yield "filter ENOSYS", [], ["helper_deny_perf", 38], "seccomp", "a seccomp filter denies it"
+    yield "filter EINVAL", [], ["helper_deny_perf", 22], "seccomp", "a seccomp filter denies it"
     yield "security module", [], ["helper_refuse_perf", "module"], "security-module", "a security module denies it"
     if not IS_ROOT:
         return
@@ -56,6 +61,3 @@ def refusals():
     yield "filter ENOSYS without /proc/sys", without_proc_sys(), ["helper_deny_perf", 38], "seccomp", "a seccomp filter denies it"
     yield "filter ENOSYS without /proc and /sys", without_proc_and_sys(), ["helper_deny_perf", 38], "seccomp", "a seccomp filter denies it"
     yield "filter EPERM, paranoid 3 as well", with_paranoid(3), ["helper_deny_perf", 1], "seccomp", "a seccomp filter denies it"
-
-
-__all__ = ["USERS", "in_mount_namespace", "refusals", "user_of_locked_memory", "with_paranoid", "without_proc", "without_proc_sys"]

@@ -4,7 +4,7 @@ import errno
 import os
 import resource
 
-from harness import (ME, ORDINARY, USERS, KernelTest, Profile, can_profile, each_user, main, new_folder, python3, require,
+from harness import (ORDINARY, USERS, KernelTest, Profile, can_profile, each_user, main, new_folder, python3, require,
                      ringside, run, tool, wait_profilers_gone)
 from places import refusals, user_of_locked_memory, without_proc_sys
 
@@ -89,8 +89,7 @@ class MemoryLock(KernelTest):
     def test_small_limit_means_small_rings(self):
         require("perf", can_profile(ORDINARY), "an ordinary user may not profile here")
         user = user_of_locked_memory()
-        folder = new_folder(ME)
-        folder.chmod(0o777)
+        folder = new_folder(user)
         result = run([ringside(), "-O", folder / "cpu.pb.gz", python3(user), "-c", "sum(range(10**7))"], user)
         self.assertEqual((result.status, result.err), (0, ""), result)
         self.assertGreater(Profile(folder / "cpu.pb.gz").total_s(), 0)
@@ -98,8 +97,7 @@ class MemoryLock(KernelTest):
     def test_nothing_left_of_it_is_the_cause_that_is_named(self):
         require("perf", can_profile(ORDINARY), "an ordinary user may not profile here")
         user = user_of_locked_memory()
-        folder = new_folder(ME)
-        folder.chmod(0o777)
+        folder = new_folder(user)
         for shape in (["-O", folder / "cpu.pb.gz"], ["-O", f"{folder}/"]):
             with self.subTest(shape=shape):
                 result = run([tool("helper_use_up_rings"), ringside(), *shape, "sh", "-c", "echo ran; exit 4"], user)

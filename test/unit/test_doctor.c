@@ -214,7 +214,7 @@ TEST(doctor__paranoid_3_that_the_kernel_does_not_know_is_fine)
 
 TEST(doctor__docker_with_its_default_seccomp_profile)
 {
-    static const int codes[] = {EPERM, ENOSYS, EACCES};
+    static const int codes[] = {EPERM, ENOSYS, EACCES, EINVAL, EFAULT, ENOENT};
 
     for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
         begin();
@@ -483,6 +483,22 @@ TEST(doctor__folders_and_servers)
     drop_host();
 }
 
+TEST(doctor__texts_of_any_length_leave_json_whole)
+{
+    char path[4000];
+
+    begin();
+    grant(CAP(PERFMON) | CAP(SYSLOG));
+    ask_for("sCPU");
+    memset(path, '"', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
+    memcpy(path, "/tmp/", 5);
+    run.output = path;
+    print(true, json, sizeof(json), &(enum doctor_verdict){0});
+    check_json();
+    drop_host();
+}
+
 TEST(doctor__hidden_names_and_processes)
 {
     begin();
@@ -511,5 +527,49 @@ TEST(doctor__a_rate_above_the_maximum_and_a_small_cgroup)
     put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
     put("/proc/sys/kernel/perf_event_max_sample_rate", "100000\n");
     assert_int_equal(examine(), DOCTOR_USABLE);
+    drop_host();
+}
+
+/* ---- the one message of a run ---- */
+
+static const char *message(enum perf_cause cause, int code)
+{
+    static struct err e;
+    struct place p;
+
+    place_look(root, &p);
+    perf_explain_cause(cause, &p, code, &e);
+    assert_int_equal(e.code, code);
+    assert_null(strchr(e.text, '\n'));
+    return e.text;
+}
+
+TEST(explain__cause_value_and_remedy_in_one_line)
+{
+    begin();
+    assert_string_equal(
+        message(PERF_CAUSE_NONE, EACCES),
+        "perf_event_open: Permission denied: it takes more than kernel.perf_event_paranoid 2 permits "
+        "without CAP_PERFMON; as root: sysctl kernel.perf_event_paranoid=1; or as root: setcap "
+        "cap_perfmon,cap_syslog+ep /usr/bin/ringside");
+    put("/proc/sys/kernel/perf_event_paranoid", "3\n");
+    assert_non_null(strstr(message(PERF_CAUSE_PARANOID, EACCES), "is 3, where this kernel refuses"));
+    assert_non_null(
+        strstr(message(PERF_CAUSE_PARANOID, EACCES), "; as root: sysctl kernel.perf_event_paranoid=2"));
+    assert_string_equal(message(PERF_CAUSE_FILTER, EPERM),
+                        "perf_event_open: Operation not permitted: a seccomp filter denies it; systemd unit: "
+                        "SystemCallFilter=perf_event_open");
+    put("/.dockerenv", "");
+    assert_non_null(
+        strstr(message(PERF_CAUSE_FILTER, ENOSYS), "; docker run: --cap-add PERFMON; or docker run: "));
+    drop_host();
+}
+
+TEST(explain__who_has_the_capability_is_refused_by_a_module)
+{
+    begin();
+    grant(CAP(PERFMON));
+    put("/sys/kernel/security/lockdown", "none integrity [confidentiality]\n");
+    assert_non_null(strstr(message(PERF_CAUSE_NONE, EPERM), "the kernel is locked down to confidentiality"));
     drop_host();
 }
