@@ -69,6 +69,7 @@ struct process {
                       */
     uint64_t used_ns; /* when it last mattered, by the worker's account too: who is forgotten first */
     /* private to src/process: */
+    bool looked_at;        /* /proc was asked for its mappings */
     uint32_t slot, living; /* place in the table; tasks that have not ended */
     bool made_up;
 };

@@ -221,6 +221,8 @@ static int take_threads(struct attaching *a, pid_t pid, struct err *e)
     for (int pass = 0; fresh > 0 && pass < PASSES_MAX; pass++)
         fresh = take_new_threads(a, pid, threads, pass > 0, e);
     closedir(threads);
+    if (fresh > 0)
+        log_debug(perf, "process %d goes on starting threads", (int)pid);
     return fresh < 0 ? -1 : 0;
 }
 

@@ -231,6 +231,7 @@ static void put_to_sleep(struct perf_feed *f, uint32_t task)
 {
     const int *fds = set_fds(f, task);
 
+    log_debug(perf, "thread number %u had inherited", task);
     for (uint32_t i = 0; i < f->armed.events * f->armed.cpus; i++) {
         ioctl(fds[i], PERF_EVENT_IOC_DISABLE, 0);
         ioctl(fds[i], PERF_EVENT_IOC_RESET, 0);

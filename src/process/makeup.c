@@ -103,8 +103,18 @@ static bool fill_in(struct processes *t, struct process *p, struct task *task)
         table_set_name(task->name, p->pid ? "[ended]" : "[idle or hidden]");
         return true;
     }
+    p->looked_at = true;
     here = backfill(t, p) || (t->limits.lazy && is_kernel_thread(p->pid));
     return read_name(task) && here;
+}
+
+/* One that is said to have started but shows nothing: the records of its mappings were lost. */
+void table_look_again(struct processes *t, struct process *p)
+{
+    if (p->looked_at || p->exited || p->space->count || !t->limits.live || is_nobody(p->pid))
+        return;
+    p->looked_at = true;
+    backfill(t, p);
 }
 
 struct process *table_make_up_process(struct processes *t, uint32_t pid)

@@ -304,8 +304,11 @@ struct task *process_get_task(struct processes *t, uint32_t pid, uint32_t tid)
     struct task *task = process_find_task(t, pid, tid);
     struct process *p;
 
-    if (task)
+    if (task) {
+        if (t->limits.lazy)
+            table_look_again(t, task->process);
         return task;
+    }
     p = process_get(t, pid);
     if (p->overflow)
         return p->tasks;

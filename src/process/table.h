@@ -49,6 +49,7 @@ struct process *table_overflow(struct processes *t);
 
 /* A process (with its first thread) or a thread whose start was missed, with what /proc still says. Overflow
  * at a cap. */
+void table_look_again(struct processes *t, struct process *p);
 struct process *table_make_up_process(struct processes *t, uint32_t pid);
 struct task *table_make_up_task(struct processes *t, struct process *p, uint32_t tid);
 
