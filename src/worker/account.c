@@ -38,6 +38,7 @@ static void show(struct worker *w, const char *process_name, enum pseudo what, u
     if (!ns)
         return;
     w->live->shown_ns += ns;
+    w->live->unsampled_ns += ns;
     stacks_add(w->stacks, words, name ? 2 : 1, owner_of(w, &o), 0, ns);
 }
 
@@ -46,55 +47,9 @@ void account_lost(struct worker *w, uint64_t ns)
     show(w, w->kept.root_name, PSEUDO_RESTARTED, ns);
 }
 
-/* ---- gaps between workers ---- */
-
-void account_open(struct worker *w)
-{
-    struct gaps *g = &w->gaps;
-
-    if (!w->recovered)
-        return;
-    w->kept.lost_some |= w->config->history && w->config->history->restarts;
-    g->cpus = g->open = MAX_OF(w->feed->info.cpus, 1U);
-    g->closed = base_calloc(g->cpus, sizeof(*g->closed));
-    g->since_ns = clock_mono_ns();
-}
-
-void account_gap_over(struct worker *w, const struct feed_record *r)
-{
-    struct gaps *g = &w->gaps;
-
-    if (r->cpu >= g->cpus || g->closed[r->cpu])
-        return;
-    g->closed[r->cpu] = 1;
-    if (--g->open == 0) {
-        free(g->closed);
-        g->closed = NULL;
-    }
-}
-
-/* The kernel says so in front of the first record that had room again (perf_output_begin). */
-void account_no_room(struct worker *w, const struct feed_record *r)
-{
-    const struct gaps *g = &w->gaps;
-
-    if (!g->open || r->cpu >= g->cpus || g->closed[r->cpu] || r->u.lost.records >= UINT32_MAX)
-        return;
-    w->live->gap_ns += r->u.lost.records * feed_period_ns(&w->feed->info);
-}
-
-/* How much of what was lost the gaps account for. */
-static uint64_t take_gap(struct worker *w, uint64_t lost)
-{
-    uint64_t part = MIN_OF(lost, w->live->gap_ns);
-
-    w->live->gap_ns -= part;
-    return part;
-}
-
 void account_show_lost(struct worker *w, uint64_t ns)
 {
-    uint64_t gap = take_gap(w, ns);
+    uint64_t gap = gaps_take(w, ns);
 
     show(w, "", PSEUDO_RESTARTED, gap);
     show(w, "", PSEUDO_LOST, ns - gap);
@@ -137,11 +92,12 @@ static void note_unwatched(struct worker *w, struct process *p)
 static void show_rest(struct worker *w, const char *name, uint64_t lost_samples, uint64_t rest)
 {
     uint64_t period = feed_period_ns(&w->feed->info);
-    uint64_t lost = MIN_OF(lost_samples * period, rest), gap = take_gap(w, lost);
+    uint64_t gap = rest < period ? 0 : gaps_take(w, rest);
+    uint64_t lost = MIN_OF(minus(lost_samples * period, gap), rest - gap);
 
     show(w, name, PSEUDO_RESTARTED, gap);
-    show(w, name, PSEUDO_LOST, lost - gap);
-    rest -= lost;
+    show(w, name, PSEUDO_LOST, lost);
+    rest -= gap + lost;
     if (rest < period)
         show(w, name, PSEUDO_ENDED_WITHIN_PERIOD, rest);
     else if (!kernel_sampled(w))
@@ -249,7 +205,7 @@ static void account_living(struct worker *w, struct process *p)
     if (rest <= left_over)
         return;
     a->accounted_ns += rest;
-    gap = take_gap(w, rest);
+    gap = gaps_take(w, rest);
     show(w, p->name, PSEUDO_RESTARTED, gap);
     show(w, p->name, kernel_sampled(w) ? unexplained(w) : PSEUDO_KERNEL_NOT_PERMITTED, rest - gap);
 }
@@ -304,6 +260,7 @@ void account_period_end(struct worker *w, bool last)
         return;
     if (w->config->whole_host) {
         running_account(w);
+        account_lost(w, gaps_take(w, UINT64_MAX));
         return;
     }
     accounts_meet_left(w);

@@ -72,9 +72,14 @@ struct taken {
 };
 
 struct live {
-    uint64_t shown_ns;  /* what all profiles so far and this period add up to */
-    uint64_t lost_told; /* samples of a whole host: shown as lost */
-    uint64_t gap_ns;    /* what had no room in the rings while there was no worker, and was not shown yet */
+    uint64_t shown_ns;     /* what all profiles so far and this period add up to */
+    uint64_t lost_told;    /* samples of a whole host: shown as lost */
+    uint64_t unsampled_ns; /* of that, what has no samples */
+    /* The kernel's count when it was read last, and what was sampled until then: see gaps.c. */
+    uint64_t looked_total_ns, looked_sampled_ns;
+    /* The same of all stretches in which a worker lived. */
+    uint64_t seen_total_ns, seen_sampled_ns;
+    uint64_t gap_ns; /* what was lost because there was no worker, and was not shown yet */
     struct taken taken;
     uint32_t owners, text_bytes;
     uint32_t process_slots, task_slots;

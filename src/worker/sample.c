@@ -143,7 +143,7 @@ void worker_take_sample(struct worker *w, const struct feed_record *r)
         else if (n == 0)
             w->words[n++] = word_pseudo(PSEUDO_NO_USER_STATE);
     }
-    account_see(w, r);
+    gaps_see(w, r);
     note(w, task, r);
     if (s->value)
         count(w, n, owner_of_task(w, task, s->event), s);

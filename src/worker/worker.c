@@ -87,7 +87,7 @@ static void worker_init(struct worker *w, const struct worker_config *config, st
     w->processes = processes_new(&limits, w->images, w->stats);
     open_names(w);
     open_counts(w);
-    account_open(w);
+    gaps_open(w);
     limits_open(w);
     finder_init(&w->finder, w->images, w->stats);
     w->trails = base_calloc(WORKER_TRAILS, sizeof(*w->trails));
@@ -108,7 +108,7 @@ static void worker_release(struct worker *w)
     owners_release(w);
     limits_release(w);
     finder_release(&w->finder);
-    free(w->gaps.closed);
+    gaps_release(w);
     free(w->trails);
     free(w->frames);
     free(w->words);
@@ -220,7 +220,7 @@ static bool take_record(struct worker *w, const struct feed_record *r)
     case FEED_LOST:
         stats_add(w->stats, STATS_RECORDS_LOST, r->u.lost.records);
         counts_take_lost(w, r->u.lost.records);
-        account_no_room(w, r);
+        gaps_no_room(w, r);
         return false;
     case FEED_THROTTLE:
         stats_add(w->stats, STATS_THROTTLED, 1);
@@ -316,6 +316,7 @@ static void period_finish(struct worker *w, bool last)
     w->kept.export = (struct export_mark){
         .last = last, .wall_ns = clock_wall_ns(), .duration_ns = now_ns - w->kept.period_start_ns};
     account_period_end(w, last);
+    gaps_settle(w);
     if (period_has_content(w) || (last && !w->config->period_s))
         period_export(w);
     period_close(w, now_ns);
@@ -394,6 +395,7 @@ static enum worker_end run(struct worker *w)
             send_profiles(w);
         period_skip_if_empty(w);
         eager = drain(w);
+        gaps_look(w);
         account_ended_tasks(w, clock_mono_ns() - TASK_TIMES_FOLLOW_NS);
         if (period_has_content(w) && period_is_over(w))
             period_finish(w, false);

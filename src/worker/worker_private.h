@@ -10,6 +10,7 @@
  *   running.c  what ran already when profiling began
  *   account.c  CPU time that was not sampled
  *   counts.c   the same of all other events
+ *   gaps.c     how much of that is because a worker died
  *   export.c   the period's counts to a finished profile (with words.c, comments.c and show.c)
  */
 #ifndef RINGSIDE_WORKER_PRIVATE_H
@@ -56,7 +57,8 @@ struct owner {
 struct gaps {
     uint8_t *closed; /* by CPU */
     uint32_t cpus, open;
-    uint64_t since_ns;
+    uint64_t since_ns, next_look_ns;
+    bool looked;
 };
 
 struct limits {
@@ -146,21 +148,30 @@ void owners_release(struct worker *w);
 /* A text of the period. */
 uint32_t period_text(struct worker *w, const char *text);
 
+/* gaps.c */
+void gaps_open(struct worker *w);
+void gaps_release(struct worker *w);
+/* While awake: what was used and sampled so far, so that a successor can tell how much is missing. */
+void gaps_look(struct worker *w);
+/* The rings had no room for records. */
+void gaps_no_room(struct worker *w, const struct feed_record *r);
+void gaps_over(struct worker *w, const struct feed_record *r);
+/* The first sample of each CPU that is younger than this worker ends its gap. */
+static inline void gaps_see(struct worker *w, const struct feed_record *r)
+{
+    if (w->gaps.open && r->time_ns > w->gaps.since_ns)
+        gaps_over(w, r);
+}
+/* How much of what was lost the gaps account for. */
+uint64_t gaps_take(struct worker *w, uint64_t lost);
+/* All that is missing of living tasks has been shown. */
+void gaps_settle(struct worker *w);
+
 /* account.c */
 /* Time that a former worker's death took along. */
 void account_lost(struct worker *w, uint64_t ns);
 /* Samples of nobody in particular. */
 void account_show_lost(struct worker *w, uint64_t ns);
-/* The rings had no room for n records. */
-void account_no_room(struct worker *w, const struct feed_record *r);
-void account_gap_over(struct worker *w, const struct feed_record *r);
-/* The first sample of each CPU that is younger than this worker ends its gap. */
-static inline void account_see(struct worker *w, const struct feed_record *r)
-{
-    if (w->gaps.open && r->time_ns > w->gaps.since_ns)
-        account_gap_over(w, r);
-}
-void account_open(struct worker *w);
 /* Shows what an ended task used without being sampled. */
 void account_ended(struct worker *w, struct task_account *a, struct process_account *p);
 void account_task_count(struct worker *w, const struct feed_record *r);
