@@ -2,7 +2,9 @@
  * runtime.c - which container runtime, if any
  *
  * There is no official way to know. Each runtime leaves a file, a variable or its name in the cgroup path;
- * where none of these is left, a PID namespace that is not the first tells that it is some container.
+ * where none of these is left, a PID namespace that is not the first tells that it is some container. Virtual
+ * machines are made of containers' images, files included: who shares all namespaces with the kernel's own
+ * processes is in none.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +14,14 @@
 
 #include "files.h"
 
-/* include/linux/proc_ns.h, PROC_PID_INIT_INO */
-#define FIRST_PID_NAMESPACE "pid:[4026531836]"
+/* include/linux/proc_ns.h: the first namespace of each kind has the same inode in every kernel. */
+static const struct {
+    const char *path, *first;
+} namespaces[] = {
+    {"/proc/self/ns/pid", "pid:[4026531836]"},
+    {"/proc/self/ns/uts", "uts:[4026531838]"},
+    {"/proc/self/ns/ipc", "ipc:[4026531839]"},
+};
 
 #define TEXT_MAX 32768
 
@@ -91,37 +99,62 @@ static bool is_gvisor(const char *version)
            strstr(version, "Sun Jan 10 15:06:54 PST 2016");
 }
 
-static bool is_in_namespace(const struct place *p)
+static bool shares_all_namespaces(const struct place *p)
 {
     char text[64];
 
-    return place_link(p->root, "/proc/self/ns/pid", text, sizeof(text)) &&
-           strcmp(text, FIRST_PID_NAMESPACE) != 0;
+    for (size_t i = 0; i < ARRAY_LEN(namespaces); i++)
+        if (!place_link(p->root, namespaces[i].path, text, sizeof(text)) ||
+            strcmp(text, namespaces[i].first) != 0)
+            return false;
+    return true;
 }
 
-void place_look_at_runtime(struct place *p)
+static bool has_pid_namespace(const struct place *p)
+{
+    char text[64];
+
+    return place_link(p->root, namespaces[0].path, text, sizeof(text)) &&
+           strcmp(text, namespaces[0].first) != 0;
+}
+
+static bool is_kubernetes(const struct place *p, const char *environment, size_t n)
+{
+    return variable(environment, n, "KUBERNETES_SERVICE_HOST") ||
+           place_has(p->root, "/var/run/secrets/kubernetes.io/serviceaccount") ||
+           place_has(p->root, "/run/secrets/kubernetes.io/serviceaccount");
+}
+
+/* What a container's image or its runtime left; files of an image may be of a machine that was made of it. */
+static void look_at_signs(struct place *p)
 {
     char text[TEXT_MAX];
     const char *word;
     long n;
 
-    place_read(p->root, "/proc/self/cgroup", text, sizeof(text));
-    p->runtime = by_word(text);
-    p->kubernetes = strstr(text, "kubepods") != NULL;
     if (p->runtime == PLACE_HOST)
         p->runtime = by_files(p);
-    n = place_read(p->root, "/proc/self/environ", text, sizeof(text));
+    n = place_read(p->root, "/proc/self/environ", text, sizeof(text) - 1);
     word = variable(text, n < 0 ? 0 : (size_t)n, "container");
     if (p->runtime == PLACE_HOST && word)
         p->runtime = by_word(word);
-    p->kubernetes |= variable(text, n < 0 ? 0 : (size_t)n, "KUBERNETES_SERVICE_HOST") ||
-                     place_has(p->root, "/var/run/secrets/kubernetes.io/serviceaccount") ||
-                     place_has(p->root, "/run/secrets/kubernetes.io/serviceaccount");
+    p->kubernetes |= is_kubernetes(p, text, n < 0 ? 0 : (size_t)n);
+    if (p->runtime == PLACE_HOST && (p->kubernetes || has_pid_namespace(p)))
+        p->runtime = PLACE_CONTAINER;
+}
+
+void place_look_at_runtime(struct place *p)
+{
+    char text[TEXT_MAX];
+
+    place_read(p->root, "/proc/self/cgroup", text, sizeof(text));
+    p->runtime = by_word(text);
+    p->kubernetes = strstr(text, "kubepods") != NULL;
+    if (!shares_all_namespaces(p))
+        look_at_signs(p);
     place_read(p->root, "/proc/version", text, sizeof(text));
     if (is_gvisor(text))
         p->runtime = PLACE_GVISOR;
     else if (p->runtime == PLACE_HOST && (strstr(text, "microsoft") || strstr(text, "Microsoft")))
         p->runtime = PLACE_WSL;
-    else if (p->runtime == PLACE_HOST && (p->kubernetes || is_in_namespace(p)))
-        p->runtime = PLACE_CONTAINER;
 }

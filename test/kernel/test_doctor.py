@@ -176,21 +176,26 @@ class Refused(DoctorTest):
 
 
 class Container(DoctorTest):
-    """What containers leave to be known by, put over this machine's root."""
+    """What containers leave to be known by, put over this machine's own files."""
 
-    def test_each_is_known_by_its_sign(self):
-        for path, text, runtime in (("/run/.containerenv", "", "podman"), ("/run/systemd/container", "systemd-nspawn", "systemd-nspawn")):
-            if os.path.exists("/.dockerenv"):
-                self.skipTest("this is one")
-            with self.subTest(runtime=runtime):
-                before = in_mount_namespace(f"mount -t tmpfs none /run && mkdir -p {os.path.dirname(path)} && printf '{text}' >{path}")
-                _, found = self.ask(before=before)
-                self.assertEqual(found["place"]["values"]["runtime"], runtime)
+    def ask_with(self, sign, *namespaces, **more):
+        before = in_mount_namespace(f"mount -t tmpfs none /run && {sign}")
+        return self.ask(before=[require_tool("unshare"), *namespaces, *before] if namespaces else before, **more)[1]
+
+    def test_podman_by_its_file_and_namespaces(self):
+        _, found = self.ask()
+        if found["place"]["values"]["runtime"] != "host":
+            self.skipTest("this is a container")
+        self.assertEqual(self.ask_with("touch /run/.containerenv")["place"]["values"]["runtime"], "host", "an image's file alone")
+        found = self.ask_with("touch /run/.containerenv", "--uts", helper=["helper_deny_perf", 1])
+        self.assertEqual(found["place"]["values"]["runtime"], "podman")
+        self.assertIn("--cap-add", found["user-mode"]["remedies"][0]["do"])
 
     def test_kubernetes_by_its_variable(self):
-        _, found = self.ask(env={**os.environ, "KUBERNETES_SERVICE_HOST": "10.0.0.1"})
+        require("root", IS_ROOT, "only root makes namespaces")
+        _, found = self.ask(before=[require_tool("unshare"), "--uts"], helper=["helper_deny_perf", 1],
+                            env={**os.environ, "KUBERNETES_SERVICE_HOST": "10.0.0.1"})
         self.assertIs(found["place"]["values"]["kubernetes"], True)
-        status, found = self.ask(helper=["helper_deny_perf", 1], env={**os.environ, "KUBERNETES_SERVICE_HOST": "10.0.0.1"})
         self.assertIn("securityContext", found["user-mode"]["remedies"][0]["do"])
 
 

@@ -57,6 +57,21 @@ TEST(place__each_runtime_is_told_by_what_it_leaves)
     }
 }
 
+TEST(place__a_machine_made_of_an_image_is_no_container)
+{
+    make_host();
+    put("/.dockerenv", "");
+    put_link("/proc/self/ns/uts", "uts:[4026531838]");
+    put_link("/proc/self/ns/ipc", "ipc:[4026531839]");
+    assert_int_equal(runtime_now(), PLACE_HOST);
+    put_link("/proc/self/ns/uts", "uts:[4026532201]"); /* docker run --pid=host --ipc=host */
+    assert_int_equal(runtime_now(), PLACE_DOCKER);
+    put_link("/proc/self/ns/uts", "uts:[4026531838]");
+    put("/proc/self/cgroup", "0::/system.slice/docker-0123.scope\n");
+    assert_int_equal(runtime_now(), PLACE_DOCKER);
+    drop_host();
+}
+
 TEST(place__variables_tell_where_nothing_else_does)
 {
     static const char kubernetes[] = "PATH=/bin\0KUBERNETES_SERVICE_HOST=10.0.0.1\0HOME=/";
