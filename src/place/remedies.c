@@ -61,7 +61,7 @@ static const struct row rows[] = {
      "to keep it: a line in /etc/sysctl.d/ringside.conf"},
     {PLACE_NEED_EVENTS, HOST, BY_CAPABILITY | BY_FILE, "as root",
      "setcap cap_sys_admin,cap_setpcap+ep {program}",
-     "CAP_PERFMON is not enough on Ubuntu's kernels; use --drop-caps with it"},
+     "these kernels ask for CAP_SYS_ADMIN, not CAP_PERFMON; use --drop-caps with it"},
     {PLACE_NEED_EVENTS, CONTAINERS, 0, "on the node, as root", "sysctl kernel.perf_event_paranoid=2",
      "it is one value for all containers"},
     {PLACE_NEED_EVENTS, DOCKER | PODMAN, BY_CAPABILITY, "docker or podman run", "--cap-add SYS_ADMIN",
