@@ -29,6 +29,18 @@ foreach(build IN ITEMS dev asan clang)
   endforeach()
 endforeach()
 
+# Leaks are looked for at each end of a program built so: in unit tests, in what is replayed, and in every process of a run.
+file(GLOB replays CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/replay/test_*.py)
+foreach(script IN LISTS replays)
+  get_filename_component(name ${script} NAME_WE)
+  string(REPLACE test_ "" short ${name})
+  add_test(NAME asan.replay.${short} COMMAND ${Python3_EXECUTABLE} ${script} ${CMAKE_SOURCE_DIR}/build/asan/test/replay_script)
+  set_tests_properties(asan.replay.${short} PROPERTIES TIMEOUT 300 LABELS asan)
+endforeach()
+add_test(NAME asan.runs COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/test/kernel/sanitized.py --ringside ${CMAKE_SOURCE_DIR}/build/asan/ringside
+  --fixtures ${CMAKE_BINARY_DIR}/fixtures --tools ${CMAKE_BINARY_DIR}/test/kernel)
+set_tests_properties(asan.runs PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77 FIXTURES_REQUIRED fixture_programs LABELS asan)
+
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/fuzz/fuzz_*.c)
 foreach(source IN LISTS fuzz_sources)
   get_filename_component(name ${source} NAME_WE)
