@@ -109,7 +109,8 @@ int launch_wait(pid_t child, uint64_t *cpu_ns);
 /*
  * The parent shape's waiting: forwards signals that were sent to the caller to child, reaps whatever ends,
  * and returns the child's wait status; *cpu_ns gets the CPU time of it and of all it waited for (wait4's
- * rusage). Terminal signals reach the whole foreground group by themselves and are not sent twice.
+ * rusage). What the terminal, or anybody, sends to the whole group reaches the child by itself and is
+ * not sent twice; for that the caller leaves its process group where there is no terminal.
  */
 struct launch_parent {
     int signal_fd;

@@ -4,6 +4,7 @@
 #include "ringside/launch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -79,10 +80,57 @@ int launch_wait(pid_t child, uint64_t *cpu_ns)
     return status;
 }
 
+static bool has_terminal(void)
+{
+    int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    if (terminal < 0)
+        return errno != ENXIO;
+    close(terminal);
+    return true;
+}
+
+/*
+ * What is sent to the process group reaches the command by itself, and nothing in a signal tells that it was
+ * sent to more than one (si_code and si_pid are the same): passed on, it would come twice. So the parent
+ * leaves the group to the command. Not where there is a terminal: shells stop and continue whole groups, and
+ * what terminals send can be told.
+ */
+static void leave_group(void)
+{
+    pid_t other;
+
+    if (getsid(0) == getpid() || has_terminal()) /* who leads a session cannot */
+        return;
+    if (getpgrp() != getpid()) {
+        setpgid(0, 0);
+        return;
+    }
+    /* Its leader cannot make another group, but go to one. A child that has ended is enough until it is
+     * reaped. */
+    other = fork();
+    if (other == 0)
+        _exit(0);
+    if (other > 0 && setpgid(other, other) == 0)
+        setpgid(0, other);
+}
+
+/*
+ * The terminal sends (SI_KERNEL) to its whole foreground group, so the command has it already; but that it
+ * has gone, only to the session's leader (drivers/tty/tty_jobctrl.c, tty_signal_session_leader).
+ */
+static bool reached_command(const struct signalfd_siginfo *info)
+{
+    bool hang_up = info->ssi_signo == SIGHUP || info->ssi_signo == SIGCONT;
+
+    return info->ssi_code == SI_KERNEL && !(hang_up && getsid(0) == getpid());
+}
+
 int launch_parent_wait(struct launch_parent *p, pid_t child, uint64_t *cpu_ns)
 {
     int status = 0;
 
+    leave_group();
     while (!reap(child, &status, cpu_ns)) {
         struct signalfd_siginfo info;
         ssize_t n = read(p->signal_fd, &info, sizeof(info));
@@ -92,9 +140,7 @@ int launch_parent_wait(struct launch_parent *p, pid_t child, uint64_t *cpu_ns)
                 continue;
             return launch_wait(child, cpu_ns); /* signals are lost then, the status is not */
         }
-        /* What the terminal sends (SI_KERNEL) goes to the whole foreground group, so the command has it
-         * already. */
-        if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL)
+        if (info.ssi_signo != SIGCHLD && !reached_command(&info))
             kill(child, (int)info.ssi_signo);
     }
     return status;

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Starting and ending: exit status, signals, exec failures, process 1."""
 import os
+import pty
 import signal
 import subprocess
+import sys
 import textwrap
 
 from harness import (IS_ROOT, ME, KernelTest, Profile, each_user, fixture, main, new_folder, python3, require,
@@ -137,6 +139,76 @@ class Signals(KernelTest):
         wait_for(lambda: "ready" in command.text("stdout"), "the command to run")
         os.kill(command.pid, signal.SIGTERM)
         self.assertEqual(command.wait(30).status, 128 + signal.SIGTERM)
+
+
+# Counts SIGTERM, and tells how many came before the signal that ends it; that one is delivered last, as its number is higher.
+COUNTS_SIGTERM = textwrap.dedent("""
+    import os, signal
+    came = 0
+    def count(number, frame):
+        global came
+        came += 1
+    def end(number, frame):
+        print("came", came, flush=True)
+        os._exit(0)
+    signal.signal(signal.SIGTERM, count)
+    signal.signal(signal.SIGRTMIN + 1, end)
+    print("ready", flush=True)
+    while True:
+        signal.pause()
+""")
+TAKES_HANG_UP = textwrap.dedent("""
+    import os, signal
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    print("ready", flush=True)
+    signal.sigwait({signal.SIGHUP})
+    os._exit(9)
+""")
+# Leads a session without a terminal. Starts its arguments as a group of its own, or as one of its own group's, signals the group, and then
+# the process alone.
+SIGNALS_GROUP = textwrap.dedent("""
+    import os, signal, subprocess, sys
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    leads = sys.argv[1] == "leads"
+    child = subprocess.Popen(sys.argv[2:], stdout=subprocess.PIPE, process_group=0 if leads else None,
+                             preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    assert child.stdout.readline() == b"ready\\n"
+    os.killpg(child.pid if leads else os.getpgrp(), signal.SIGTERM)
+    os.kill(child.pid, signal.SIGRTMIN + 1)
+    print(child.stdout.read().decode(), end="", flush=True)
+    sys.exit(child.wait())
+""")
+
+
+class Groups(KernelTest):
+    def test_signal_for_the_whole_group_comes_once(self):
+        """As timeout(1), CI runners and other supervisors send it, without a terminal."""
+        require("tools", sys.version_info >= (3, 11), "subprocess has no process_group")
+        for shape in ("leads", "joins"):
+            with self.subTest(shape=shape):
+                command = [ringside(), "-O", new_folder() / "cpu.pb.gz", python3(), "-c", COUNTS_SIGTERM]
+                result = run(["setsid", "--wait", sys.executable, "-c", SIGNALS_GROUP, shape, *command], timeout=60)
+                self.assertEqual((result.status, result.out), (0, "came 1\n"), result)
+
+    def test_loss_of_the_terminal_reaches_the_command(self):
+        """The kernel tells the session's leader only."""
+        output = new_folder() / "cpu.pb.gz"
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(ringside(), [ringside(), "-O", str(output), python3(), "-c", TAKES_HANG_UP])
+        try:
+            seen = b""
+            while b"ready\r\n" not in seen:
+                seen += os.read(terminal, 100)
+            os.close(terminal)
+            wait_for(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT), "the command to end")
+        except AssertionError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        finally:
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        self.assertEqual(status, 9)
+        Profile(output)
 
 
 class Background(KernelTest):
