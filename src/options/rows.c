@@ -284,8 +284,8 @@ const struct option_row option_table[] = {
 
     /* ---- information ---- */
     {.name = "doctor", .type = OPTION_ACTION, .group = GROUP_INFORMATION, .command_line_only = true,
-     .words = "json", AT(doctor), .help = "say whether profiling works here, and what to do about the rest",
-     .more = "Asks the kernel and opens nothing for good; with other options, about the run they make. `--doctor=json` "
+     .words = "json", AT(doctor), .help = "say how well profiling works here (exit: 0 fully, 3 limited, 4 not)",
+     .more = "Tells causes and remedies. Asks the kernel and opens nothing for good; with other options, about the run they make. `--doctor=json` "
              "is for programs. The exit status is 0 where everything works, 3 where it works with limits, 4 where "
              "nothing can be profiled. docs/doctor.md has more."},
     {.name = "help", .letter = 'h', .type = OPTION_ACTION, .group = GROUP_INFORMATION, .command_line_only = true,

@@ -53,9 +53,13 @@ static int ask_for_own(const struct perf_machine *m)
 /* No step of the kernel's answers so to flags that do not exist. */
 static enum perf_cause before_kernel(const struct place *p, int code)
 {
-    if (p->runtime == PLACE_GVISOR || (p->runtime == PLACE_WSL && code == ENOSYS) || code == ENODEV)
+    bool filter = p->perf || p->seccomp == 2;
+
+    if (p->runtime == PLACE_GVISOR)
         return PERF_CAUSE_SANDBOX;
-    if (code == ENOSYS && !p->perf && p->seccomp != 2)
+    if (!filter && (code == ENODEV || (p->runtime == PLACE_WSL && code == ENOSYS)))
+        return PERF_CAUSE_SANDBOX; /* gVisor's answer, and that of WSL 1 */
+    if (!filter && code == ENOSYS)
         return PERF_CAUSE_ABSENT;
     return PERF_CAUSE_FILTER;
 }
