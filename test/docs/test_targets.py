@@ -29,6 +29,9 @@ FAKES = {"datadog": DatadogFake, "pyroscope": PyroscopeFake, "parca": ParcaFake,
 # Read by servers' own programs, or by the build.
 OF_OTHERS = {"DD_APM_NON_LOCAL_TRAFFIC", "DD_APM_RECEIVER_SOCKET", "DD_KUBERNETES_KUBELET_HOST", "RINGSIDE_TESTS", "RINGSIDE_BENCH"}
 
+# Manifests of a profiler beside the service: kind, capabilities, whether it attaches.
+BESIDE = {"sidecar": ("Deployment", ["PERFMON"], True), "daemonset": ("DaemonSet", ["PERFMON", "SYS_PTRACE", "DAC_READ_SEARCH", "SYSLOG"], False)}
+
 ringside = None
 
 
@@ -43,9 +46,14 @@ class Folder(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
     def parsed(self, command):
-        """Whether options and variables are understood: with nothing to be found in PATH, the command is not started."""
+        """
+        Whether options and variables are understood: with nothing to be found in PATH, the command is not started, and what runs
+        already is left alone.
+        """
         (self.folder / "out").mkdir(exist_ok=True)
         words = [re.sub(r"^/.*/$", f"{self.folder}/out/", word) for word in command.words[1:]]
+        if {"-p", "-g"} & set(words):
+            words.insert(0, "--no-enable")
         done = subprocess.run([ringside, *words], env=clean_environment(self.folder, **command.env), cwd=self.folder, text=True,
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
         return done
@@ -311,7 +319,7 @@ class Files(Folder):
                         pod = row["spec"]["template"]["spec"]
                         mounts = {mount["name"] for container in pod["containers"] for mount in container.get("volumeMounts", [])}
                         self.assertEqual(mounts, {volume["name"] for volume in pod.get("volumes", [])})
-                if name == "shop":
+                if name in ("shop", *BESIDE):
                     continue
                 data = objects["ConfigMap", config_map]["data"]
                 self.shows({**env, **data}, [name for kind, name in objects if kind == "Service"])
@@ -321,6 +329,34 @@ class Files(Folder):
                 server, = (row["spec"]["template"] for row in documents if row["kind"] in ("Deployment", "DaemonSet"))
                 self.assertEqual(server["metadata"]["labels"], service["selector"])
                 self.assertEqual(server["spec"]["containers"][0]["ports"], [{"containerPort": int(port)}])
+
+    def test_manifests_that_profile_what_runs_already(self):
+        for name, (kind, capabilities, attaches) in BESIDE.items():
+            with self.subTest(file=name):
+                row, = self.kubernetes[name]
+                pod = row["spec"]["template"]["spec"]
+                self.assertEqual(row["kind"], kind)
+                self.assertTrue(pod.get("hostPID") if name == "daemonset" else pod["shareProcessNamespace"])
+                container, = (c for c in pod["containers"] if c["name"] == "ringside")
+                self.assertEqual(container["securityContext"]["capabilities"]["add"], capabilities)
+                self.assertNotIn("privileged", container["securityContext"])
+                line = container["command"][-1].splitlines()[-1].removeprefix("exec ") if attaches else " ".join(container["command"])
+                words = line.replace('"$pids"', "1,2").split()
+                self.assertEqual(words[0], "ringside")
+                done = subprocess.run([ringside, *words[1:], "--show-config", "--no-enable"], env=clean_environment(self.folder, RINGSIDE_OUTPUT="x"),
+                                      cwd=self.folder, text=True, capture_output=True, timeout=60)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertRegex(done.stderr, r'(?m)^pid += "2"' if attaches else r"(?m)^global += yes")
+
+    def test_the_sidecar_finds_the_service(self):
+        """What its shell does, with a folder in place of /proc and a program that says what it was told in place of Ringside."""
+        container = self.kubernetes["sidecar"][0]["spec"]["template"]["spec"]["containers"][1]
+        for pid, comm in ((1, "pause"), (7, "shop"), (19, "shop"), (20, "shopper")):
+            (self.folder / "proc" / str(pid)).mkdir(parents=True)
+            (self.folder / "proc" / str(pid) / "comm").write_text(comm + "\n")
+        script = container["command"][-1].replace("/proc/", "proc/").replace("-d/ -f3", "-d/ -f2").replace("exec ringside", "echo")
+        done = subprocess.run(["sh", "-c", script], cwd=self.folder, text=True, capture_output=True, timeout=60)
+        self.assertIn(done.stdout, ("-S shop -p 7,19\n", "-S shop -p 19,7\n"), done.stderr)
 
     def test_collector_takes_profiles(self):
         import yaml
