@@ -13,11 +13,10 @@
 
 struct err;
 
-/* A file, folder or socket that will be used. */
+/* A file, socket, or folder (W_OK | X_OK) that will be used. */
 struct sandbox_place {
     const char *path;
     int mode;         /* as of access(2) */
-    bool made;        /* it need not be there yet */
     const char *name; /* for a message; NULL: its path */
 };
 
@@ -25,12 +24,14 @@ struct sandbox_needs {
     /* Servers: sockets, and libraries that are loaded when a name is first looked up. */
     bool network;
     /* Where one is closed to the user without capabilities, CAP_DAC_OVERRIDE or CAP_DAC_READ_SEARCH stays,
-     * and a message says so. */
+     * and a message says so. Where there were capabilities, no other folder is written to. */
     const struct sandbox_place *place;
     uint32_t places;
 };
 
-/* Whether there is any capability to give up, and so a process with more rights than the worker will have. */
+/* Whether there is any capability to give up, and so a process with more rights than the worker will have.
+ * Then that one has to open what belongs to other processes: a sandboxed one may not even look into those of
+ * its own user. */
 bool sandbox_takes(void);
 
 /*

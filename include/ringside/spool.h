@@ -21,6 +21,10 @@ struct stats;
 #define SPOOL_KEYS_MAX  16
 #define SPOOL_KEY_BYTES 16 /* lower-case hex digits */
 
+/* The folder and those above it, 0700; what exists already is left as it is. spool_open() does so itself:
+ * this is for who will not be allowed to by then. */
+int spool_make_folder(const char *path, struct err *e);
+
 struct spool_config {
     const char *folder; /* made with its parents, 0700; NULL: memory only */
     /* Of the whole folder. What live runs of others have is looked at in spool_tend() and when it gets full;

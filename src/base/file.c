@@ -50,6 +50,17 @@ uint64_t rusage_cpu_ns(const struct rusage *usage)
     return timeval_ns(&usage->ru_utime) + timeval_ns(&usage->ru_stime);
 }
 
+/* A new one: what another left there under that name goes. */
+static int make_file(int dir_fd, const char *name)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+    int fd = openat(dir_fd, name, flags, 0644);
+
+    if (fd < 0 && errno == EEXIST && unlinkat(dir_fd, name, 0) == 0)
+        fd = openat(dir_fd, name, flags, 0644);
+    return fd;
+}
+
 int atomic_file_open(struct atomic_file *f, int dir_fd, const char *name, struct err *e)
 {
     *f = (struct atomic_file){.fd = -1, .dir_fd = dir_fd};
@@ -57,7 +68,7 @@ int atomic_file_open(struct atomic_file *f, int dir_fd, const char *name, struct
         return err_set(e, ENAMETOOLONG, "write %s", name);
     strcpy(f->name, name);
     snprintf(f->temporary, sizeof(f->temporary), ".%s.tmp-%d", name, (int)getpid());
-    f->fd = openat(dir_fd, f->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    f->fd = make_file(dir_fd, f->temporary);
     if (f->fd < 0)
         return err_set(e, errno, "write %s", name);
     return 0;

@@ -11,7 +11,7 @@ struct err;
 /* Stands in the filter for the process's own id, and is none (threads.h: PID_MAX_LIMIT is 1 << 22). */
 #define FILTER_OWN_PID 0x7f4e5d3cU
 
-/* Of all threads of the process, those to come included, with no way back; sets no_new_privs. */
+/* Of all threads of the process, those to come included, with no way back; no_new_privs must be set. */
 int filter_install(bool network, struct err *e);
 
 #endif

@@ -5,14 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "filter.h"
+#include "landlock.h"
 #include "ringside/base.h"
 
 #define PROBE_STACK (64U << 10)
@@ -42,23 +41,6 @@ struct probe {
     const struct sandbox_place *unreadable, *unwritable; /* one such place; NULL: there is none */
 };
 
-static bool is_closed(const struct sandbox_place *place)
-{
-    char path[PATH_MAX];
-    char *slash;
-
-    if (strlen(place->path) >= sizeof(path))
-        return false;
-    strcpy(path, place->path);
-    while (faccessat(AT_FDCWD, path, place->mode, AT_EACCESS) < 0) {
-        slash = strrchr(path, '/');
-        if (errno != ENOENT || !place->made || !slash || !path[1])
-            return errno == EACCES;
-        slash[slash == path] = '\0'; /* it is made in the folder above */
-    }
-    return false;
-}
-
 /*
  * Capabilities are a thread's own, so this one can try what it is to have none. Asking as the process will be
  * is the only way to be right about access lists and folders above.
@@ -73,7 +55,7 @@ static void *look_without(void *probe)
     for (uint32_t i = 0; i < p->needs->places && gone; i++) {
         const struct sandbox_place *place = &p->needs->place[i];
 
-        if (is_closed(place))
+        if (faccessat(AT_FDCWD, place->path, place->mode, AT_EACCESS) < 0 && errno == EACCES)
             *(place->mode & W_OK ? &p->unwritable : &p->unreadable) = place;
     }
     return NULL;
@@ -179,20 +161,35 @@ static int give_up(const struct sandbox_needs *needs, struct err *e)
     return set_only(kept, e) < 0 ? -1 : read_back(kept, e);
 }
 
-int sandbox_enter(const struct sandbox_needs *needs, struct err *e)
+/* Where there were capabilities, so that somebody else has them. */
+static int shut_off(const struct sandbox_needs *needs, struct err *e)
 {
-    bool took = sandbox_takes();
-    struct err later;
-    int result = give_up(needs, e);
-
     /*
      * Others of the same user who have no capabilities either could now look into this process (ptrace(2)),
      * and have the supervisor open files for them. Without capabilities to begin with there is nothing to
      * gain, and its user may want to look.
      */
-    if (took && prctl(PR_SET_DUMPABLE, 0) < 0 && result == 0)
-        result = err_set(e, errno, "keep others out");
-    if (filter_install(needs->network, result == 0 ? e : &later) < 0)
-        result = -1;
-    return result;
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return err_set(e, errno, "keep others out");
+    return landlock_confine(needs, e);
+}
+
+int sandbox_enter(const struct sandbox_needs *needs, struct err *e)
+{
+    bool took = sandbox_takes();
+    struct err each[4];
+    int result[] = {give_up(needs, &each[0]), 0, 0, 0};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        result[1] = err_set(&each[1], errno, "no_new_privs");
+    if (took)
+        result[2] = shut_off(needs, &each[2]);
+    result[3] = filter_install(needs->network, &each[3]);
+    for (size_t i = 0; i < ARRAY_LEN(result); i++) {
+        if (result[i] < 0) {
+            *e = each[i];
+            return -1;
+        }
+    }
+    return 0;
 }

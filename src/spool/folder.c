@@ -27,8 +27,7 @@
 
 /* ---- the folder ---- */
 
-/* What exists already is left as it is. */
-static int make_with_parents(const char *path, struct err *e)
+int spool_make_folder(const char *path, struct err *e)
 {
     FREE_PTR char *part = base_strdup(path);
     char *slash = part;
@@ -50,7 +49,7 @@ int spool_folder_open(const char *path, struct err *e)
     CLOSE_FD int fd = -1;
     struct stat st;
 
-    if (make_with_parents(path, e) < 0)
+    if (spool_make_folder(path, e) < 0)
         return -1;
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != geteuid() && st.st_uid != 0)
         return err_set(e, 0, "folder %s is a link that user %u made", path, st.st_uid);

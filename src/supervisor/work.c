@@ -25,6 +25,7 @@
 #include "ringside/procfs.h"
 #include "ringside/sandbox.h"
 #include "ringside/sink.h"
+#include "ringside/spool.h"
 #include "ringside/stats.h"
 #include "ringside/target.h"
 #include "ringside/worker.h"
@@ -170,7 +171,7 @@ static void take_along(struct life *l)
 static void add_place(struct sandbox_place *place, uint32_t *n, const char *path, int mode)
 {
     if (path)
-        place[(*n)++] = (struct sandbox_place){.path = path, .mode = mode, .made = mode == (W_OK | X_OK)};
+        place[(*n)++] = (struct sandbox_place){.path = path, .mode = mode};
 }
 
 static uint32_t list_places(const struct profiler *p, struct sandbox_place *place)
@@ -187,8 +188,10 @@ static uint32_t list_places(const struct profiler *p, struct sandbox_place *plac
         add_place(place, &n, to->cert_file, R_OK);
         add_place(place, &n, to->key_file, R_OK);
     }
-    if (targets->count)
+    if (targets->count && p->spool) {
+        spool_make_folder(p->spool, NULL); /* why not, it says itself */
         add_place(place, &n, p->spool, W_OK | X_OK);
+    }
     return n;
 }
 

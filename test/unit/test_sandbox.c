@@ -130,26 +130,25 @@ static void check_closed_folder(void)
     cap_value_t kept = CAP_DAC_OVERRIDE;
     cap_t want = cap_init(), now;
     char inner[128];
-    struct sandbox_place place[] = {{"/", W_OK | X_OK, true, NULL}, {inner, W_OK | X_OK, true, NULL}};
+    struct sandbox_place place[] = {{"/", W_OK | X_OK, NULL}, {folder, W_OK | X_OK, NULL}};
     struct sandbox_needs needs = {.place = place, .places = 2};
     struct err e = {0};
 
-    snprintf(inner, sizeof(inner), "%s/not/there/yet", folder);
     cap_set_flag(want, CAP_EFFECTIVE, 1, &kept, CAP_SET);
     cap_set_flag(want, CAP_PERMITTED, 1, &kept, CAP_SET);
     EXPECT(sandbox_enter(&needs, &e) == 0);
     now = cap_get_proc();
     EXPECT(cap_compare(now, want) == 0);
     snprintf(inner, sizeof(inner), "%s/file", folder);
-    EXPECT(open(inner, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0 && unlink(inner) == 0);
+    EXPECT(open(inner, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) >= 0 && unlink(inner) == 0);
 }
 
 static void check_open_folder(void)
 {
-    struct sandbox_place place[] = {{"/", W_OK | X_OK, true, NULL},
-                                    {"/tmp/ringside-none/there", W_OK | X_OK, true, NULL},
-                                    {"/etc/passwd", R_OK, false, NULL},
-                                    {"/nowhere/to/be/found", W_OK, false, NULL}};
+    struct sandbox_place place[] = {{"/", W_OK | X_OK, NULL},
+                                    {"/tmp/ringside-none/there", W_OK | X_OK, NULL},
+                                    {"/etc/passwd", R_OK, NULL},
+                                    {"/nowhere/to/be/found", W_OK, NULL}};
     struct sandbox_needs needs = {.place = place, .places = ARRAY_LEN(place)};
     struct err e = {0};
 
@@ -161,7 +160,7 @@ static void check_closed_file(void)
 {
     cap_value_t kept = CAP_DAC_READ_SEARCH;
     cap_t want = cap_init(), now;
-    struct sandbox_place place = {folder, R_OK, false, NULL};
+    struct sandbox_place place = {folder, R_OK, NULL};
     struct sandbox_needs needs = {.place = &place, .places = 1};
     struct err e = {0};
 
@@ -176,6 +175,7 @@ TEST(sandbox__keeps_one_capability_for_what_is_somebody_elses)
 {
     if (geteuid() != 0)
         skip();
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chown(folder, OTHER_ID, OTHER_ID), 0);
     in_child(check_closed_folder);
@@ -355,6 +355,79 @@ TEST(sandbox__looks_names_up)
 {
     if (!WITHOUT_FILTER) /* sanitizers link the look-up in another way */
         in_child(check_names);
+}
+
+/* ---- files ---- */
+
+static bool opens(const char *path, int flags)
+{
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static void check_files(void)
+{
+    char here[160];
+
+    snprintf(here, sizeof(here), "%s/file", folder);
+    enter(false);
+    EXPECT(opens(here, O_RDONLY) && opens("/proc/self/maps", O_RDONLY));
+    EXPECT(!opens(here, O_WRONLY) && !opens(here, O_RDWR) && !opens(here, O_WRONLY | O_CREAT));
+    EXPECT(!opens(here, O_WRONLY | O_TRUNC) && !opens(here, O_RDONLY | O_TRUNC));
+    EXPECT(!opens("/proc/self/mem", O_RDWR) && !opens("/proc/self/comm", O_WRONLY));
+    EXPECT(refuses(__NR_openat2, AT_FDCWD, (long)here, 0));
+    EXPECT(chmod(here, 04755) < 0 && truncate(here, 0) < 0 && link(here, "/tmp/ringside-none") < 0);
+}
+
+TEST(sandbox__writes_to_no_file_that_is_there)
+{
+    char here[160];
+
+    if (WITHOUT_FILTER)
+        skip();
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(here, sizeof(here), "%s/file", folder);
+    close(open(here, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    in_child(check_files);
+    unlink(here);
+    rmdir(folder);
+}
+
+static bool has_landlock(void)
+{
+    return syscall(__NR_landlock_create_ruleset, NULL, 0, 1) > 0;
+}
+
+static void check_folders(void)
+{
+    struct sandbox_place place[] = {{folder, W_OK | X_OK, NULL}, {"/nowhere/to/be/found", W_OK | X_OK, NULL}};
+    struct sandbox_needs needs = {.place = place, .places = ARRAY_LEN(place)};
+    char a[160], b[160];
+    struct err e = {0};
+
+    snprintf(a, sizeof(a), "%s/a", folder);
+    snprintf(b, sizeof(b), "%s/b", folder);
+    EXPECT(sandbox_enter(&needs, &e) == 0);
+    EXPECT(opens(a, O_WRONLY | O_CREAT | O_EXCL) && rename(a, b) == 0 && unlink(b) == 0);
+    EXPECT(mkdir(a, 0700) == 0 && rmdir(a) == 0);
+    EXPECT(!opens("/tmp/ringside-none", O_WRONLY | O_CREAT | O_EXCL) &&
+           mkdir("/tmp/ringside-none", 0700) < 0);
+    EXPECT(!opens("/etc/ringside-none", O_WRONLY | O_CREAT | O_EXCL));
+    EXPECT(memfd_create("copy", MFD_CLOEXEC) >= 0);
+}
+
+TEST(sandbox__writes_to_no_folder_but_those_it_is_for)
+{
+    if (geteuid() != 0 || !sandbox_takes() || !has_landlock())
+        skip();
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    in_child(check_folders);
+    rmdir(folder);
 }
 
 /* ---- kernels without ---- */
