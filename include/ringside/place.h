@@ -81,18 +81,16 @@ const char *place_runtime_word(const struct place *p); /* one small word, for pr
 /* ---- remedies ---- */
 
 enum place_need {
-    PLACE_NEED_CALL,     /* perf_event_open through a seccomp filter */
-    PLACE_NEED_EVENTS,   /* any events at all, which kernel.perf_event_paranoid above 2 denies */
-    PLACE_NEED_KERNEL,   /* what happens in kernel mode */
-    PLACE_NEED_HOST,     /* all processes */
-    PLACE_NEED_OTHERS,   /* running processes of other users */
-    PLACE_NEED_PROBES,   /* tracepoints' fields, probes of the kernel */
-    PLACE_NEED_MEMORY,   /* locked memory */
-    PLACE_NEED_FILES,    /* descriptors */
-    PLACE_NEED_NAMES,    /* of kernel functions */
-    PLACE_NEED_TRACEFS,  /* to be there and to be readable */
-    PLACE_NEED_LABEL,    /* what SELinux grants */
-    PLACE_NEED_PROC_SYS, /* to be readable */
+    PLACE_NEED_CALL,    /* perf_event_open through a seccomp filter */
+    PLACE_NEED_EVENTS,  /* any events at all, which kernel.perf_event_paranoid above 2 denies */
+    PLACE_NEED_KERNEL,  /* what happens in kernel mode */
+    PLACE_NEED_HOST,    /* all processes */
+    PLACE_NEED_OTHERS,  /* running processes of other users */
+    PLACE_NEED_MEMORY,  /* locked memory */
+    PLACE_NEED_FILES,   /* descriptors */
+    PLACE_NEED_NAMES,   /* of kernel functions */
+    PLACE_NEED_TRACEFS, /* to be there and to be readable */
+    PLACE_NEED_LABEL,   /* what SELinux grants */
     PLACE_NEEDS
 };
 

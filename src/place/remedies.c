@@ -104,12 +104,6 @@ static const struct row rows[] = {
     {PLACE_NEED_OTHERS, KUBERNETES, BY_CAPABILITY, "pod and container in the manifest",
      "shareProcessNamespace: true, securityContext: { capabilities: { add: [{CAP}, SYS_PTRACE] } }", NULL},
 
-    {PLACE_NEED_PROBES, HOST, 0, "as root", "run ringside as root", "with --switch-user and --drop-caps"},
-    {PLACE_NEED_PROBES, DOCKER | PODMAN, BY_CAPABILITY, "docker or podman run", "--cap-add SYS_ADMIN",
-     "with ringside's --drop-caps"},
-    {PLACE_NEED_PROBES, KUBERNETES, BY_CAPABILITY, "container in the manifest",
-     "securityContext: { capabilities: { add: [SYS_ADMIN] } }", "with ringside's --drop-caps"},
-
     {PLACE_NEED_MEMORY, HOST, 0, "systemd unit", "LimitMEMLOCK=infinity", "in a shell: ulimit -l unlimited"},
     {PLACE_NEED_MEMORY, HOST, 0, "as root", "sysctl kernel.perf_event_mlock_kb=4100",
      "for each CPU and user"},
@@ -148,10 +142,6 @@ static const struct row rows[] = {
     {PLACE_NEED_LABEL, DOCKER | PODMAN, 0, "docker or podman run", "--security-opt label=disable", NULL},
     {PLACE_NEED_LABEL, KUBERNETES, 0, "container in the manifest",
      "securityContext: { seLinuxOptions: { type: spc_t } }", NULL},
-
-    {PLACE_NEED_PROC_SYS, DOCKER | PODMAN, 0, "docker or podman run", "--security-opt systempaths=unconfined",
-     NULL},
-    {PLACE_NEED_PROC_SYS, HOST, 0, "systemd unit", "ProcSubset=all", NULL},
 };
 
 static int place_bit(const struct place *p)
