@@ -18,6 +18,8 @@
 #define IMAGES_KEPT         256
 /* After so many deaths over one export, what it was to show is given up. */
 #define EXPORT_ATTEMPTS_MAX 3
+/* Frames of a usual stack. */
+#define WORDS_PER_STACK     32
 /* Records between two signs of life. */
 #define ALIVE_RECORDS       256
 
@@ -32,13 +34,27 @@ static const struct symbols_config symbols_config = {.table_bytes = 16 << 20};
 
 /* ---- set-up ---- */
 
+/* Counts alone must never fill what a worker may have: no successor would come below it. */
+static struct stacks_limits limits_of_counts(const struct worker *w)
+{
+    struct stacks_limits limits = stacks_limits;
+    uint64_t bytes = w->config->memory_bytes_max / 4;
+
+    if (bytes) {
+        limits.words = (uint32_t)MIN_OF(limits.words, bytes / sizeof(uint64_t));
+        limits.stacks = limits.entries = MIN_OF(limits.stacks, limits.words / WORDS_PER_STACK);
+    }
+    limits.owners = w->owners;
+    return limits;
+}
+
 /* The ledger's numbers are taken over in the order in which they refer to each other. */
 static void open_counts(struct worker *w)
 {
-    struct stacks_limits limits = stacks_limits;
+    struct stacks_limits limits;
 
     owners_open(w);
-    limits.owners = w->owners;
+    limits = limits_of_counts(w);
     w->stacks = stacks_new(&limits, w->ledger);
     if (stacks_dropped(w->stacks)) {
         stats_add(w->stats, STATS_LEDGER_DROPPED, stacks_dropped(w->stacks));
@@ -389,14 +405,14 @@ static enum worker_end run(struct worker *w)
         worker_alive(w, false);
         if (w->kept.finished)
             return WORKER_DONE;
-        if (limits_reached(w))
-            return WORKER_AGAIN;
         if (config->deliver)
             send_profiles(w);
         period_skip_if_empty(w);
         eager = drain(w);
         gaps_look(w);
         account_ended_tasks(w, clock_mono_ns() - TASK_TIMES_FOLLOW_NS);
+        if (limits_reached(w)) /* now, since what is in the rings may go with them */
+            return WORKER_AGAIN;
         if (period_has_content(w) && period_is_over(w))
             period_finish(w, false);
         worker_alive(w, true);

@@ -4,7 +4,7 @@ import random
 import unittest
 
 from replay import main, profile_of
-from pprof_read import RESTARTED
+from pprof_read import RESTARTED, SAMPLES_LOST
 
 MS = 1_000_000
 PERIOD = 10 * MS
@@ -100,6 +100,16 @@ class Deaths(unittest.TestCase):
                 self.assertLessEqual(have[0], values[0], (seed, key))
                 missing += values[0] - have[0]
             self.assertLessEqual(missing, deaths)
+
+    def test_what_had_no_room_meanwhile_is_lost_by_the_restart_and_what_had_none_before_is_not(self):
+        script = ["comm 10 10 exec root", "fork 20 20 10", "comm 20 20 exec job"] + ["sample 20 20"] * 4
+        end = ["sample 20 20", "exit 20 20", f"time 20 20 {10 * PERIOD} 5"]
+        start = [f"info {PERIOD} user", f"total {10 * PERIOD} 0"]
+        for gap, expected in ((["die feed", "lost 5"], RESTARTED), (["lost 5", "die feed"], SAMPLES_LOST)):
+            found = run(script + gap + end, start)
+            shown = {frames: values[1] for (frames, _), values in found.items() if frames[0] in (RESTARTED, SAMPLES_LOST)}
+            self.assertEqual(shown, {(expected, "job"): 5 * PERIOD})
+            self.assertEqual(total(found), 10 * PERIOD)
 
     def test_other_events_are_counted_on(self):
         script, start, _ = lines()
