@@ -90,6 +90,7 @@ int perf_arm_host(const struct event_list *events, struct perf_armed *armed, int
 /* ---- running processes (attach.c) ---- */
 
 struct perf_whom {
+    const struct event_list *events;
     const pid_t *pid; /* each of them once */
     uint32_t count;
 };
@@ -111,8 +112,8 @@ struct perf_attached {
  * start from now on; asleep until perf_enable(). Processes that are refused are logged with the reason and
  * left out. -1 with *e when none is left, or no event.
  */
-int perf_attach(const struct event_list *events, const struct perf_whom *whom, struct perf_armed *armed,
-                int *fds, struct perf_attached *out, struct err *e);
+int perf_attach(const struct perf_whom *whom, struct perf_armed *armed, int *fds, struct perf_attached *out,
+                struct err *e);
 void perf_attached_release(struct perf_attached *a); /* safe twice */
 
 /* What perf_attach() and perf_arm_host() opened begins to count, and to sample where there are rings. */

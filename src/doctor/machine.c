@@ -37,11 +37,11 @@ static void try_processes(const struct doctor_run *run, struct perf_armed *armed
                           struct doctor_rehearsal *out)
 {
     for (uint32_t i = 0; i < run->pid_count; i++) {
-        struct perf_whom one = {.pid = &run->pids[i], .count = 1};
+        struct perf_whom one = {.events = run->events, .pid = &run->pids[i], .count = 1};
         struct perf_attached attached;
         struct err e = {0};
 
-        if (perf_attach(run->events, &one, armed, fds, &attached, &e) < 0) {
+        if (perf_attach(&one, armed, fds, &attached, &e) < 0) {
             if (!out->refused.text[0])
                 out->refused = e;
             continue;
@@ -56,12 +56,12 @@ static void try_processes(const struct doctor_run *run, struct perf_armed *armed
 static int arm(const struct doctor_run *run, struct perf_armed *armed, int *fds,
                struct perf_attached *attached, struct err *e)
 {
-    struct perf_whom whom = {.pid = run->pids, .count = run->pid_count};
+    struct perf_whom whom = {.events = run->events, .pid = run->pids, .count = run->pid_count};
 
     if (run->whole_host)
         return perf_arm_host(run->events, armed, fds, e);
     if (run->pid_count)
-        return perf_attach(run->events, &whom, armed, fds, attached, e);
+        return perf_attach(&whom, armed, fds, attached, e);
     return perf_arm(run->events, armed, fds, e);
 }
 

@@ -163,9 +163,15 @@ static void add_task(struct attaching *a, pid_t tid, bool late)
     out->task[out->tasks++] = (struct perf_task){.tid = tid, .late = late};
 }
 
+/* The threads of one process. */
+struct listing {
+    pid_t pid;
+    DIR *threads;
+    bool late; /* not the first time */
+};
+
 /* 1: a thread was new, 0, or -1 with *e. */
-static int take_thread(struct attaching *a, pid_t pid, DIR *threads, const char *name, bool late,
-                       struct err *e)
+static int take_thread(struct attaching *a, const struct listing *l, const char *name, struct err *e)
 {
     uint32_t first = a->used;
     pid_t tid = (pid_t)strtol(name, NULL, 10);
@@ -178,23 +184,23 @@ static int take_thread(struct attaching *a, pid_t pid, DIR *threads, const char 
     if (code == ESRCH)
         return 1; /* it ended, and may have started another before */
     if (code)
-        return whom_explain(pid, code, e);
+        return whom_explain(l->pid, code, e);
     /* One that ended just now may have left its id to somebody else. */
-    if (faccessat(dirfd(threads), name, F_OK, 0) < 0)
+    if (faccessat(dirfd(l->threads), name, F_OK, 0) < 0)
         close_from(a, first);
     else
-        add_task(a, tid, late);
+        add_task(a, tid, l->late);
     return 1;
 }
 
 /* How many were new, or -1 with *e. */
-static int take_new_threads(struct attaching *a, pid_t pid, DIR *threads, bool late, struct err *e)
+static int take_new_threads(struct attaching *a, const struct listing *l, struct err *e)
 {
     int fresh = 0;
 
-    rewinddir(threads);
-    for (const struct dirent *entry; (entry = readdir(threads));) {
-        int result = take_thread(a, pid, threads, entry->d_name, late, e);
+    rewinddir(l->threads);
+    for (const struct dirent *entry; (entry = readdir(l->threads));) {
+        int result = take_thread(a, l, entry->d_name, e);
 
         if (result < 0)
             return -1;
@@ -213,14 +219,16 @@ static DIR *open_threads(pid_t pid)
 
 static int take_threads(struct attaching *a, pid_t pid, struct err *e)
 {
-    DIR *threads = open_threads(pid);
+    struct listing l = {.pid = pid, .threads = open_threads(pid)};
     int fresh = 1;
 
-    if (!threads)
+    if (!l.threads)
         return whom_explain(pid, errno, e);
-    for (int pass = 0; fresh > 0 && pass < PASSES_MAX; pass++)
-        fresh = take_new_threads(a, pid, threads, pass > 0, e);
-    closedir(threads);
+    for (int pass = 0; fresh > 0 && pass < PASSES_MAX; pass++) {
+        l.late = pass > 0;
+        fresh = take_new_threads(a, &l, e);
+    }
+    closedir(l.threads);
     if (fresh > 0)
         log_debug(perf, "process %d goes on starting threads", (int)pid);
     return fresh < 0 ? -1 : 0;
@@ -281,8 +289,8 @@ void perf_attached_release(struct perf_attached *a)
     *a = (struct perf_attached){0};
 }
 
-int perf_attach(const struct event_list *events, const struct perf_whom *whom, struct perf_armed *armed,
-                int *fds, struct perf_attached *out, struct err *e)
+int perf_attach(const struct perf_whom *whom, struct perf_armed *armed, int *fds, struct perf_attached *out,
+                struct err *e)
 {
     struct attaching *a = base_calloc(1, sizeof(*a));
     int result;
@@ -293,7 +301,7 @@ int perf_attach(const struct event_list *events, const struct perf_whom *whom, s
     map64_init(&a->known);
     result = open_ring_owners(a, e);
     if (result == 0)
-        result = add_events(a, events, e);
+        result = add_events(a, whom->events, e);
     if (result == 0)
         result = attach_all(a, whom, e);
     armed->ring_pages = attributes_ring_pages(armed);

@@ -64,13 +64,13 @@ static int open_events(struct profiler *p, struct err *e)
 {
     const struct options *o = p->options;
     FREE_PTR pid_t *pids = base_alloc((o->pids.count + 1) * sizeof(*pids));
-    struct perf_whom whom = {.pid = pids, .count = take_pids(o, pids)};
+    struct perf_whom whom = {.events = &o->events, .pid = pids, .count = take_pids(o, pids)};
     int result;
 
     if (o->global)
         result = perf_arm_host(&o->events, &p->hello.armed, p->fds, e);
     else
-        result = perf_attach(&o->events, &whom, &p->hello.armed, p->fds, &p->attached, e);
+        result = perf_attach(&whom, &p->hello.armed, p->fds, &p->attached, e);
     if (result < 0)
         return -1;
     p->fd_count = perf_armed_fds(&p->hello.armed);
