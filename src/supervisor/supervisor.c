@@ -78,6 +78,15 @@ static int await_ready(int socket, uint32_t timeout_ms, struct err *e)
     return got < 0 ? -1 : 0;
 }
 
+/* Unless that was decided: with process 1, which no child is, the kernel ends all others of its namespace. */
+static void mention_process_1(const struct options *o)
+{
+    if (!o->wait_set && getpid() == 1)
+        log_warn(supervisor,
+                 "as process 1 the command takes the profiler along when it ends, and the profile "
+                 "of the last period is lost: --wait keeps it");
+}
+
 /* Arms the events, while the profiler gets going, and hands them over. Whatever fails here, the command runs.
  */
 static void hand_over(const struct options *o, struct other_side *other)
@@ -94,6 +103,8 @@ static void hand_over(const struct options *o, struct other_side *other)
     } else if (send_rings(other->socket, &hello, fds, &e) < 0 || settle(other, &e) < 0 ||
                await_ready(other->socket, o->start_timeout_ms, &e) < 0)
         log_warn(supervisor, "the command starts without waiting for the profiler: %s", e.text);
+    else
+        mention_process_1(o);
     settle(other, NULL);
     for (uint32_t i = 0; i < hello_fds(&hello); i++)
         close(fds[i]);

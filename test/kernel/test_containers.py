@@ -106,12 +106,19 @@ class EntryPoint(ContainerTest):
         """The last period is lost: with process 1 the kernel ends everything at once."""
         container, folder = self.with_output(user)
         result = self.run_in(container, [INSIDE, *OPTIONS, "-u", "1", "-O", "/out/", "sh", "-c", "echo $$; exec /app/split 2500"])
+        self.assertIn("--wait", result.err)
+        self.assertEqual(len(result.err.splitlines()), 1, result)
         self.assertEqual((result.status, result.out.split()[0]), (0, "1"), result)
         files = sorted(folder.glob("shop*.pb.gz"))
         self.assertGreaterEqual(len(files), 1, os.listdir(folder))
         profile = Profile(*files)
         lost = used_s(result.out) - profile.total_s()
         self.assertLess(lost, 2, "one period at most, and what a slow machine takes to write one")
+
+    def test_service_of_who_decided_so_is_silent(self):
+        container, _ = self.with_output()
+        result = self.run_in(container, [INSIDE, *OPTIONS, "--no-wait", "-O", "/out/", "sh", "-c", "exit 5"])
+        self.assertEqual((result.status, result.err), (5, ""), result)
 
     def test_service_ends_like_the_command_alone(self):
         """Process 1 gets no signal it has no handler for, and one it has."""
