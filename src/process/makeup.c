@@ -85,21 +85,12 @@ static bool read_name(struct task *task)
     return true;
 }
 
-/*
- * Of a CPU's samples some are nobody's whose id can be told (perf_event_pid_type): 0 stands for the idle task
- * and for those outside of our pid namespace, -1 for one that is past its end.
- */
-static bool is_nobody(uint32_t pid)
-{
-    return pid == 0 || pid > INT32_MAX;
-}
-
 /* False when it is gone. */
 static bool fill_in(struct processes *t, struct process *p, struct task *task)
 {
     bool here;
 
-    if (is_nobody(p->pid)) {
+    if (table_is_nobody(p->pid)) {
         table_set_name(task->name, p->pid ? "[ended]" : "[idle or hidden]");
         return true;
     }
@@ -111,7 +102,7 @@ static bool fill_in(struct processes *t, struct process *p, struct task *task)
 /* One that is said to have started but shows nothing: the records of its mappings were lost. */
 void table_look_again(struct processes *t, struct process *p)
 {
-    if (p->looked_at || p->exited || p->space->count || !t->limits.live || is_nobody(p->pid))
+    if (p->looked_at || p->exited || p->space->count || !t->limits.live || table_is_nobody(p->pid))
         return;
     p->looked_at = true;
     backfill(t, p);
@@ -144,7 +135,7 @@ struct task *table_make_up_task(struct processes *t, struct process *p, uint32_t
     task = table_add_task(t, p, tid);
     task->made_up = true;
     table_set_name(task->name, p->name);
-    if (t->limits.live && !is_nobody(p->pid) && !read_name(task))
+    if (t->limits.live && !table_is_nobody(p->pid) && !read_name(task))
         ended = true;
     if (ended)
         table_end_task(t, task, t->now_ns);

@@ -11,10 +11,14 @@
 #include "space.h"
 #include "table.h"
 
-/* What is made up of it once it is sampled has all this. */
-static bool is_ignored(const struct processes *t, uint32_t pid)
+/* Of a host: what is made up of a process once it is sampled has all that records would have told before. And
+ * those without an id are many. */
+static bool is_ignored(const struct processes *t, const struct feed_record *r)
 {
-    return t->limits.lazy && !process_find(t, pid);
+    bool starts =
+        r->kind == FEED_FORK ? r->pid != r->u.fork.parent_pid : r->kind == FEED_COMM && r->u.comm.exec;
+
+    return t->limits.lazy && (table_is_nobody(r->pid) || (!starts && !process_find(t, r->pid)));
 }
 
 static bool apply_mmap(struct processes *t, const struct feed_record *r)
@@ -215,11 +219,8 @@ static void apply_exit(struct processes *t, const struct feed_record *r)
 
 bool process_apply(struct processes *t, const struct feed_record *record)
 {
-    bool starts = record->kind == FEED_FORK ? record->pid != record->u.fork.parent_pid
-                                            : record->kind == FEED_COMM && record->u.comm.exec;
-
     t->now_ns = MAX_OF(t->now_ns, record->time_ns);
-    if (!starts && is_ignored(t, record->pid))
+    if (is_ignored(t, record))
         return false;
     switch (record->kind) {
     case FEED_MMAP:

@@ -49,6 +49,14 @@ struct process *table_overflow(struct processes *t);
 
 /* A process (with its first thread) or a thread whose start was missed, with what /proc still says. Overflow
  * at a cap. */
+/*
+ * Of a CPU's records some are nobody's whose id can be told (perf_event_pid_type): 0 stands for the idle task
+ * and for those outside of our pid namespace, -1 for one that is past its end.
+ */
+static inline bool table_is_nobody(uint32_t pid)
+{
+    return pid == 0 || pid > INT32_MAX;
+}
 void table_look_again(struct processes *t, struct process *p);
 struct process *table_make_up_process(struct processes *t, uint32_t pid);
 struct task *table_make_up_task(struct processes *t, struct process *p, uint32_t tid);

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 from harness import (CLOCK_TICKS, IS_ROOT, ME, ORDINARY, KernelTest, Profile, cpu_s, fixture, main, new_folder, paranoid, python3,
-                     require, ringside, run, status_number, wait_for, worker, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+                     require, require_tool, ringside, run, status_number, wait_for, worker, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 
 def busy_s():
@@ -112,6 +112,19 @@ class Global(KernelTest):
                 target.kill()
             wait_for(lambda: not (group / "cgroup.procs").read_text(), "the group to be empty")
             group.rmdir()
+
+    def test_processes_that_are_not_to_be_seen_are_one(self):
+        """In a pid namespace of its own the profiler sees samples of all, and ids of few."""
+        unshare = require_tool("unshare")
+        outside = self.start([fixture("threads"), "1", "600000"])
+        output = new_folder() / "cpu.pb.gz"
+        result = run([unshare, "--pid", "--fork", "--mount-proc", ringside(), "-g", "-O", output, "--duration", "2"])
+        self.assertEqual(result.status, 0, result)
+        profile = Profile(output)
+        self.assertNotIn(str(outside.pid), profile.labels("pid"))
+        self.assertNotIn("threads", profile.labels("process_name"))
+        hidden = profile.total_s(lambda stack, labels: labels.get("process_name") == "[idle or hidden]")
+        self.assertGreater(hidden, 0.2, profile.top())
 
     def test_other_events_are_seen_of_everybody(self):
         command, output = self.global_run("-e", "sPF period=1")

@@ -83,6 +83,12 @@ TEST(process__of_a_host_those_without_an_id_have_a_name_and_stay)
     begin(host);
     assert_string_equal(process_get_task(table, 0, 0)->name, "[idle or hidden]");
     assert_string_equal(process_get_task(table, UINT32_MAX, UINT32_MAX)->process->name, "[ended]");
+    comm(0, 0, "somebody", true); /* of all those who are hidden */
+    map(0, 0x1000, 0x2000, 0, "/somebody");
+    fork_record(0, 0, 0, 0);
+    exit_record(0, 0);
+    assert_string_equal(process_get_task(table, 0, 0)->name, "[idle or hidden]");
+    assert_mappings(0, "");
     assert_null(processes_next_ended(table, UINT64_MAX));
     end();
 }
