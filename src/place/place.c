@@ -87,10 +87,13 @@ static const char *field(const char *status, const char *name)
 {
     size_t n = strlen(name);
 
-    for (const char *at = status; at && *at; at = strchr(at, '\n'), at += at != NULL)
-        if (strncmp(at, name, n) == 0 && at[n] == ':')
-            return at + n + 1;
-    return NULL;
+    while (strncmp(status, name, n) != 0 || status[n] != ':') {
+        status = strchr(status, '\n');
+        if (!status)
+            return NULL;
+        status++;
+    }
+    return status + n + 1;
 }
 
 static uint64_t hex_field(const char *status, const char *name)

@@ -77,10 +77,13 @@ static uint32_t first_behind(const struct address_space *s, uint64_t addr)
 bool space_has(const struct address_space *s, const struct mapping *m)
 {
     uint32_t i = first_behind(s, m->start);
-    const struct mapping *have = &s->mapping[i];
+    const struct mapping *have;
 
-    return i < s->count && have->start == m->start && have->end == m->end &&
-           have->file_offset == m->file_offset && have->image == m->image;
+    if (i == s->count) /* there may be no array */
+        return false;
+    have = &s->mapping[i];
+    return have->start == m->start && have->end == m->end && have->file_offset == m->file_offset &&
+           have->image == m->image;
 }
 
 /* Makes the array's part [at, at + old) be `now` mappings long. */

@@ -18,6 +18,7 @@
 #include "../fixtures/forge_symbols.h"
 #include "ringside/base.h"
 #include "ringside/elfio.h"
+#include "ringside/procfs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
