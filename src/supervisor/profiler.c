@@ -159,7 +159,7 @@ int profiler_get_ready(struct profiler *p, int socket, struct err *e)
     if (rights_drop(p->run->rights, e) < 0 || open_files(p, e) < 0)
         return -1;
     if (sandbox_takes() && broker_make(&p->watch.broker, e) < 0)
-        return -1;
+        log_warn(supervisor, "programs of others, and root's, have no names: %s", e->text);
     return watch_prepare(&p->watch, socket, e);
 }
 

@@ -74,7 +74,9 @@ class Death(KernelTest):
                 kill_all(killed, signal.SIGKILL)
                 wait_for(lambda: not profilers(but=[command.pid]), "the profiler to be dead")
                 self.assertUnharmed(command)
-        self.assertEqual([f for f in os.listdir(folder) if not f.startswith(".")], [], "no half profile under a final name")
+        for file in os.listdir(folder):  # a worker that outlives its supervisor for a moment writes what it has
+            if not file.startswith("."):
+                Profile(folder / file)
 
     def test_target_survives_a_profiler_killed_at_any_moment(self):
         """From the first instant on, when the rings are not handed over yet, to well into the run."""
