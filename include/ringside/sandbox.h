@@ -16,8 +16,9 @@ struct err;
 /* A file, socket, or folder (W_OK | X_OK) that will be used. */
 struct sandbox_place {
     const char *path;
-    int mode;         /* as of access(2) */
-    const char *name; /* for a message; NULL: its path */
+    int mode;      /* as of access(2) */
+    int folder_fd; /* the folder is open already, whatever its path is now: then path is for messages; 0: it
+                      is not */
 };
 
 struct sandbox_needs {

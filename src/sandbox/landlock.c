@@ -34,13 +34,16 @@ static uint64_t all_access(long version)
 }
 
 /* A folder that is not there needs no rule. */
-static int allow(int ruleset, const char *folder, uint64_t access, struct err *e)
+static int allow(int ruleset, const struct sandbox_place *place, uint64_t access, struct err *e)
 {
-    CLOSE_FD int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct landlock_path_beneath_attr rule = {.allowed_access = access, .parent_fd = fd};
+    CLOSE_FD int opened = -1;
+    struct landlock_path_beneath_attr rule = {.allowed_access = access, .parent_fd = place->folder_fd};
 
-    if (fd >= 0 && syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
-        return err_set(e, errno, "landlock: %s", folder);
+    if (!place->folder_fd)
+        rule.parent_fd = opened = open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (rule.parent_fd >= 0 &&
+        syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+        return err_set(e, errno, "landlock: %s", place->path);
     return 0;
 }
 
@@ -65,7 +68,7 @@ int landlock_confine(const struct sandbox_needs *needs, struct err *e)
         const struct sandbox_place *place = &needs->place[i];
         uint64_t access = ACCESS_PROFILES | (all.handled_access_fs & ACCESS_TRUNCATE);
 
-        if (is_folder_to_write(place) && allow(ruleset, place->path, access, e) < 0)
+        if (is_folder_to_write(place) && allow(ruleset, place, access, e) < 0)
             return -1;
     }
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)

@@ -41,6 +41,14 @@ struct probe {
     const struct sandbox_place *unreadable, *unwritable; /* one such place; NULL: there is none */
 };
 
+static bool is_closed(const struct sandbox_place *place)
+{
+    int result = place->folder_fd ? faccessat(place->folder_fd, ".", place->mode, AT_EACCESS)
+                                  : faccessat(AT_FDCWD, place->path, place->mode, AT_EACCESS);
+
+    return result < 0 && errno == EACCES;
+}
+
 /*
  * Capabilities are a thread's own, so this one can try what it is to have none. Asking as the process will be
  * is the only way to be right about access lists and folders above.
@@ -55,7 +63,7 @@ static void *look_without(void *probe)
     for (uint32_t i = 0; i < p->needs->places && gone; i++) {
         const struct sandbox_place *place = &p->needs->place[i];
 
-        if (faccessat(AT_FDCWD, place->path, place->mode, AT_EACCESS) < 0 && errno == EACCES)
+        if (is_closed(place))
             *(place->mode & W_OK ? &p->unwritable : &p->unreadable) = place;
     }
     return NULL;
@@ -79,7 +87,7 @@ static void look(struct probe *p)
 static void tell_kept(const struct sandbox_place *place, const char *what, const char *capability)
 {
     log_info(sandbox, "%s can be %s by right of %s alone, which therefore is kept: give it to user %u",
-             place->name ? place->name : place->path, what, capability, (unsigned)geteuid());
+             place->path, what, capability, (unsigned)geteuid());
 }
 
 /* What stays; -1: nothing. CAP_DAC_OVERRIDE is good for both. */

@@ -202,15 +202,12 @@ static void confine(struct life *l)
     struct sandbox_place place[PLACES_MAX];
     struct sandbox_needs needs = {
         .network = p->run->targets->count > 0, .place = place, .places = list_places(p, place)};
-    char folder[64];
     struct err e = {0};
 
     take_along(l);
-    if (p->sink && sink_folder_fd(p->sink) >= 0) {
-        snprintf(folder, sizeof(folder), "/proc/self/fd/%d", sink_folder_fd(p->sink));
-        add_place(place, &needs.places, folder, W_OK | X_OK);
-        place[needs.places - 1].name = p->options->output;
-    }
+    if (p->sink && sink_folder_fd(p->sink) >= 0)
+        place[needs.places++] = (struct sandbox_place){
+            .path = p->options->output, .mode = W_OK | X_OK, .folder_fd = sink_folder_fd(p->sink)};
     if (sandbox_enter(&needs, &e) < 0)
         log_info(supervisor, "the profiler runs with more rights than it needs: %s", e.text);
 }

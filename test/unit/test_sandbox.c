@@ -130,7 +130,7 @@ static void check_closed_folder(void)
     cap_value_t kept = CAP_DAC_OVERRIDE;
     cap_t want = cap_init(), now;
     char inner[128];
-    struct sandbox_place place[] = {{"/", W_OK | X_OK, NULL}, {folder, W_OK | X_OK, NULL}};
+    struct sandbox_place place[] = {{"/", W_OK | X_OK, 0}, {folder, W_OK | X_OK, 0}};
     struct sandbox_needs needs = {.place = place, .places = 2};
     struct err e = {0};
 
@@ -145,10 +145,10 @@ static void check_closed_folder(void)
 
 static void check_open_folder(void)
 {
-    struct sandbox_place place[] = {{"/", W_OK | X_OK, NULL},
-                                    {"/tmp/ringside-none/there", W_OK | X_OK, NULL},
-                                    {"/etc/passwd", R_OK, NULL},
-                                    {"/nowhere/to/be/found", W_OK, NULL}};
+    struct sandbox_place place[] = {{"/", W_OK | X_OK, 0},
+                                    {"/tmp/ringside-none/there", W_OK | X_OK, 0},
+                                    {"/etc/passwd", R_OK, 0},
+                                    {"/nowhere/to/be/found", W_OK, 0}};
     struct sandbox_needs needs = {.place = place, .places = ARRAY_LEN(place)};
     struct err e = {0};
 
@@ -160,7 +160,7 @@ static void check_closed_file(void)
 {
     cap_value_t kept = CAP_DAC_READ_SEARCH;
     cap_t want = cap_init(), now;
-    struct sandbox_place place = {folder, R_OK, NULL};
+    struct sandbox_place place = {folder, R_OK, 0};
     struct sandbox_needs needs = {.place = &place, .places = 1};
     struct err e = {0};
 
@@ -404,19 +404,23 @@ static bool has_landlock(void)
 
 static void check_folders(void)
 {
-    struct sandbox_place place[] = {{folder, W_OK | X_OK, NULL}, {"/nowhere/to/be/found", W_OK | X_OK, NULL}};
+    struct sandbox_place place[] = {
+        {folder, W_OK | X_OK, 0}, {"/nowhere/to/be/found", W_OK | X_OK, 0}, {"held", W_OK | X_OK, 0}};
     struct sandbox_needs needs = {.place = place, .places = ARRAY_LEN(place)};
     char a[160], b[160];
     struct err e = {0};
 
     snprintf(a, sizeof(a), "%s/a", folder);
     snprintf(b, sizeof(b), "%s/b", folder);
+    place[2].folder_fd = open("/var/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
     EXPECT(sandbox_enter(&needs, &e) == 0);
     EXPECT(opens(a, O_WRONLY | O_CREAT | O_EXCL) && rename(a, b) == 0 && unlink(b) == 0);
     EXPECT(mkdir(a, 0700) == 0 && rmdir(a) == 0);
     EXPECT(!opens("/tmp/ringside-none", O_WRONLY | O_CREAT | O_EXCL) &&
            mkdir("/tmp/ringside-none", 0700) < 0);
     EXPECT(!opens("/etc/ringside-none", O_WRONLY | O_CREAT | O_EXCL));
+    snprintf(a, sizeof(a), "/var/tmp/ringside-test-%d", (int)getpid());
+    EXPECT(opens(a, O_WRONLY | O_CREAT | O_EXCL) && unlink(a) == 0);
     EXPECT(memfd_create("copy", MFD_CLOEXEC) >= 0);
 }
 
