@@ -24,6 +24,7 @@
 #include "doubles.h"
 #include "hand.h"
 #include "ids.h"
+#include "info.h"
 #include "keeper.h"
 #include "ring.h"
 #include "rings.h"
@@ -502,40 +503,6 @@ static const struct feed_ops ops = {
 
 /* ---- making one ---- */
 
-static void describe_event(struct feed_event *out, const struct perf_event *event)
-{
-    *out = (struct feed_event){
-        .period = event->attr.freq ? 0 : event->attr.sample_period,
-        .each = event->weight.kind == EVENT_WEIGHT_PERIOD ? event->weight.scale : 0,
-        .stack_bytes = event->attr.sample_stack_user,
-        .kernel = !event->attr.exclude_kernel,
-        .task_counts = event->counted,
-    };
-    _Static_assert(sizeof(out->name) == sizeof(event->name) && sizeof(out->type) == sizeof(event->type) &&
-                       sizeof(out->unit) == sizeof(event->unit),
-                   "texts are as long on both sides");
-    memcpy(out->name, event->name, sizeof(out->name));
-    memcpy(out->type, event->type, sizeof(out->type));
-    memcpy(out->unit, event->unit, sizeof(out->unit));
-}
-
-static void fill_info(struct feed_info *info, const struct perf_armed *armed)
-{
-    info->events = armed->events;
-    info->cpu_event = FEED_NO_EVENT;
-    info->cpus = armed->cpus;
-    for (uint32_t i = 0; i < armed->events; i++) {
-        const struct perf_event *event = &armed->event[i];
-
-        describe_event(&info->event[i], event);
-        if (!event->cpu_time || info->cpu_event != FEED_NO_EVENT)
-            continue;
-        info->cpu_event = i;
-        info->frequency_hz =
-            (uint32_t)((NSEC_PER_SEC + event->attr.sample_period / 2) / MAX_OF(event->attr.sample_period, 1));
-    }
-}
-
 /*
  * Half of what a ring holds of a CPU that is busy all the time; less where what is left would not last until
  * a profiler that has to wait for its turn gets to run.
@@ -603,7 +570,7 @@ struct feed *perf_feed_new(const struct perf_armed *armed, const int *fds, const
     f->ring = base_calloc(f->rings + armed->counters, sizeof(*f->ring));
     f->pollfd = base_calloc(f->rings + CONTROLS + 1, sizeof(*f->pollfd));
     f->heap = base_calloc(f->rings + armed->counters, sizeof(*f->heap));
-    fill_info(&f->feed.info, armed);
+    info_fill(&f->feed.info, armed);
     doubles_init(&f->doubles, armed->tasks ? reader->attached : NULL);
     if (ids_init(&f->ids, armed, f->fds, e) < 0 || map_rings(f, e) < 0) {
         feed_op_close(&f->feed);
