@@ -203,6 +203,12 @@ struct process_account *accounts_add_process(struct worker *w, struct process *p
     return a;
 }
 
+/* Any but the one of CPU time. */
+static bool counts_events(const struct worker *w)
+{
+    return w->feed->info.events > (w->feed->info.cpu_event < w->feed->info.events ? 1U : 0U);
+}
+
 struct task_account *accounts_add_task(struct worker *w, struct task *task)
 {
     struct slots *s = &w->accounts.tasks;
@@ -212,7 +218,7 @@ struct task_account *accounts_add_task(struct worker *w, struct task *task)
     account_of_process(w, task->process); /* who comes back gets its name with it */
     if (!a) {
         a = take_slot(s, key);
-        if (a && w->feed->info.events > 1)
+        if (a && counts_events(w)) /* else that memory is never touched */
             memset(account_events(w, a), 0, FEED_EVENTS_MAX * sizeof(uint64_t));
         if (!a)
             a = base_calloc(1, sizeof(*a) + FEED_EVENTS_MAX * sizeof(uint64_t));
