@@ -573,7 +573,7 @@ class Frozen(ContainerTest):
                     os.kill(pid, signal.SIGCONT)
         self.assertEqual(result.status, 3, result)
         self.assertAlmostEqual(used_s(result.out), 2 * WORK_MS / 1000, delta=0.1)
-        Profile(*wait_for(lambda: list(folder.glob("shop*.pb.gz")), "the profile"))
+        self.assertProfiled(folder, result, 3)
 
 
 class UserNamespace(ContainerTest):
