@@ -135,8 +135,6 @@ static void start(struct watch *w)
     uint64_t now_ns = clock_mono_ns();
     pid_t self = getpid(), pid;
 
-    if (w->started_ns)
-        w->page->history.gap_ns += now_ns - w->started_ns;
     pid = fork();
     if (pid == 0)
         live(w, self);

@@ -27,6 +27,8 @@ void watch_alive(void *watch, bool asleep)
 
 void watch_say_ready(struct watch *w)
 {
+    if (w->started_ns) /* when the last one was lost */
+        w->page->history.gap_ns += clock_mono_ns() - w->started_ns;
     if (w->socket < 0)
         return;
     if (!w->page->ready && launch_say(w->socket, LAUNCH_READY) < 0)

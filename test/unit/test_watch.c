@@ -131,6 +131,7 @@ TEST(watch__one_that_asks_for_another_gets_it_and_is_no_loss)
 static enum work_end burns_and_crashes_once(void *ctx)
 {
     (void)ctx;
+    watch_say_ready(&watch);
     if (workers_before())
         leave(WORK_DONE);
     while (clock_process_cpu_ns(getpid()) < 20 * NSEC_PER_MSEC)
