@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "ringside/deliver.h"
-#include "ringside/pprof.h"
 #include "ringside/profile.h"
 #include "ringside/sink.h"
 
@@ -458,9 +457,9 @@ static void export_samples(struct export *x)
 
 static int fill(void *ctx, const struct byte_out *out, struct err *e)
 {
-    struct export *x = ctx;
+    const struct export *x = ctx;
 
-    return pprof_write(&x->profile, out, e);
+    return write_patiently(x->w, &x->profile, out, e);
 }
 
 static void describe(struct export *x)
@@ -501,6 +500,7 @@ static int write_file(struct export *x)
     char path[SINK_PATH_MAX];
     struct err e;
 
+    worker_alive(x->w, true);
     if (sink_put(x->w->config->sink, &finished, path, &e) < 0) {
         mark_done(x, EXPORTED_FILE);
         log_error(worker, "profile not written: %s", e.text);
@@ -520,12 +520,14 @@ static int hand_out(struct export *x)
     int result = 0;
 
     if (config->show_samples && !is_done(x, EXPORTED_SHOWN)) {
+        worker_alive(x->w, true); /* whoever reads it */
         show_samples(&x->profile);
         mark_done(x, EXPORTED_SHOWN);
     }
     if (config->sink && !is_done(x, EXPORTED_FILE))
         result = write_file(x);
     if (config->deliver && !is_done(x, EXPORTED_SENT)) {
+        worker_alive(x->w, true); /* the spool's disk */
         if (deliver_profile(config->deliver, &x->profile) < 0)
             result = -1;
         mark_done(x, EXPORTED_SENT);

@@ -11,7 +11,7 @@
  *   account.c  CPU time that was not sampled
  *   counts.c   the same of all other events
  *   gaps.c     how much of that is because a worker died
- *   export.c   the period's counts to a finished profile (with words.c, comments.c and show.c)
+ *   export.c   the period's counts to a finished profile (with words.c, comments.c, show.c, patient.c)
  */
 #ifndef RINGSIDE_WORKER_PRIVATE_H
 #define RINGSIDE_WORKER_PRIVATE_H
@@ -201,6 +201,11 @@ void add_comments(struct worker *w, struct profile *p, uint64_t duration_ns);
 
 /* show.c */
 void show_samples(const struct profile *p);
+
+/* patient.c */
+/* Fits what a sink calls; however long each write takes, it is no silence. */
+int write_patiently(const struct worker *w, const struct profile *p, const struct byte_out *out,
+                    struct err *e);
 
 /* export.c */
 /*

@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """A worker that is lost is followed by another, and what was counted is still there."""
+import fcntl
+import gzip
+import io
 import os
 import random
+import select
 import signal
 import time
 
@@ -92,6 +96,35 @@ class Ending(KernelTest):
                 pass  # it was quicker
             self.assertEqual(command.wait(60).status, 0)
             self.assertGreater(Profile(output).total_s(), 0.2)
+
+
+class Slow(KernelTest):
+    def test_who_reads_the_profile_slowly_costs_no_worker(self):
+        pipe = new_folder() / "pipe"
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+            command = self.start([ringside(), "--frequency", "999", "-O", pipe, "sh", "-c", "find /usr/include /usr/share | sort | md5sum; "
+                                  + f"{fixture('split')} 300"])
+            waited = io.BytesIO()
+            pid = worker()
+            wait_for(lambda: poll_in(reader), "the profile", 60)
+            time.sleep(13)  # the subject: longer than any silence
+            self.assertEqual(worker(), pid)
+            os.set_blocking(reader, True)
+            while part := os.read(reader, 1 << 16):
+                waited.write(part)
+        finally:
+            os.close(reader)
+        result = command.wait(60)
+        self.assertEqual((result.status, result.err), (0, ""), result)
+        self.assertGreater(len(waited.getvalue()), 4096)  # or nobody had to wait
+        gzip.decompress(waited.getvalue())
+
+
+def poll_in(fd):
+    return select.select([fd], [], [], 0)[0]
 
 
 def children_of(pid):
