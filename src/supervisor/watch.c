@@ -37,6 +37,7 @@
 #define PAUSE_MAX_NS    (30 * NSEC_PER_SEC)
 #define WORTH_PAUSES    10 /* a worker that lives so many pauses was worth them */
 #define LOST_BEFORE_END 3  /* workers lost in a row when all that is left is to end */
+#define LOSSES_TOLD     16
 
 /* ---- descriptors ---- */
 
@@ -108,6 +109,7 @@ static void live(struct watch *w, pid_t supervisor)
     if (w->foreground) {
         setpgid(0, 0);
         signal(SIGHUP, SIG_IGN);
+        signal(SIGTTOU, SIG_IGN); /* what it says must not stop it (stty tostop) */
     }
     exit(w->work(w->ctx));
 }
@@ -158,14 +160,30 @@ static bool is_fault(int number)
            number == SIGABRT || number == SIGSYS;
 }
 
+/* Each for a while, then when there were twice as many: what goes on for days must not fill a log. */
+static bool is_told(uint32_t losses)
+{
+    return losses <= LOSSES_TOLD || !(losses & (losses - 1));
+}
+
+static void say_lost(const struct watch *w, int status, uint64_t lived_ns, bool last)
+{
+    if (!last && !is_told(w->losses))
+        return;
+    log_warn(supervisor, "the profiler was lost (%s %d) after %.1f s%s",
+             WIFSIGNALED(status) ? "signal" : "exit status",
+             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (double)lived_ns / 1e9,
+             last ? "" : " and starts anew");
+}
+
 /* A worker that lived long made up for the pause before it. */
 static void lose(struct watch *w, int status, uint64_t lived_ns)
 {
     bool last = w->page->written;
 
     w->page->hand.faulted = w->hangs || (WIFSIGNALED(status) && is_fault(WTERMSIG(status)));
-
     w->page->history.restarts++;
+    w->losses += w->losses < UINT32_MAX;
     if (lived_ns < WORTH_PAUSES * MAX_OF(w->pause_ns, PAUSE_FIRST_NS)) {
         lengthen_pause(w);
     } else {
@@ -173,12 +191,15 @@ static void lose(struct watch *w, int status, uint64_t lived_ns)
         w->pause_ns = w->pause_ns / 2 >= PAUSE_FIRST_NS ? w->pause_ns / 2 : 0;
     }
     last |= is_hopeless(w);
-    log_warn(supervisor, "the profiler was lost (%s %d) after %.1f s%s",
-             WIFSIGNALED(status) ? "signal" : "exit status",
-             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (double)lived_ns / 1e9,
-             last ? "" : " and starts anew");
+    say_lost(w, status, lived_ns, last);
     if (last)
         end(w, WORK_FAILED);
+}
+
+/* For so long the worker had done nothing when it was given up. */
+static uint64_t silent_ns(const struct watch *w)
+{
+    return w->hangs ? w->silence_ns + w->doubt_ns : 0;
 }
 
 static void take_end(struct watch *w, int status, const struct rusage *used)
@@ -198,7 +219,7 @@ static void take_end(struct watch *w, int status, const struct rusage *used)
         w->page->history.refreshes++;
         w->pause_ns = 0;
     } else {
-        lose(w, status, lived_ns);
+        lose(w, status, lived_ns - MIN_OF(lived_ns, silent_ns(w)));
     }
 }
 
@@ -220,18 +241,40 @@ static void order(struct watch *w, uint32_t what)
     w->pause_ns = 0;
 }
 
+/* A whole container was stopped for a moment, maybe: whether it slept is as it was. */
+static void on_continued(struct watch *w)
+{
+    if (w->stopped && w->doubt_beats == w->page->beats)
+        watch_set_dead_man(w, w->slept ? 0 : w->silence_ns);
+    w->stopped = w->doubted = false;
+}
+
+static void on_stopped(struct watch *w)
+{
+    struct itimerspec left = {0};
+
+    timerfd_gettime(w->dead_man_fd, &left);
+    w->slept = !left.it_value.tv_sec && !left.it_value.tv_nsec;
+    w->stopped = true;
+    doubt(w, w->stopped_ns);
+}
+
+/* As process 1 others are given to us, too. */
 static void on_child(struct watch *w)
 {
     struct rusage used;
     int status;
+    pid_t pid;
 
-    while (w->worker && wait4(w->worker, &status, WNOHANG | WUNTRACED, &used) > 0) {
-        if (WIFSTOPPED(status)) {
-            w->stopped = true;
-            doubt(w, w->stopped_ns);
-        } else {
+    while ((pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED, &used)) > 0) {
+        if (pid != w->worker)
+            continue;
+        if (WIFSTOPPED(status))
+            on_stopped(w);
+        else if (WIFCONTINUED(status))
+            on_continued(w);
+        else
             take_end(w, status, &used);
-        }
     }
 }
 
@@ -241,7 +284,7 @@ static void on_signal(struct watch *w)
 
     while (read(w->signal_fd, &info, sizeof(info)) == sizeof(info))
         if (info.ssi_signo != SIGCHLD)
-            order(w, w->page->orders ? ORDER_FINISH | ORDER_STOP_SENDING : ORDER_FINISH);
+            order(w, w->page->orders || w->page->written ? ORDER_FINISH | ORDER_STOP_SENDING : ORDER_FINISH);
     on_child(w);
 }
 
@@ -276,7 +319,8 @@ static void on_silence(struct watch *w)
         doubt(w, w->doubt_ns);
         return;
     }
-    log_warn(supervisor, w->stopped ? "the profiler is stopped" : "the profiler hangs");
+    if (is_told(w->losses + 1))
+        log_warn(supervisor, w->stopped ? "the profiler is stopped" : "the profiler hangs");
     w->hangs = !w->stopped;
     kill(w->worker, SIGKILL);
 }

@@ -65,9 +65,11 @@ struct watch {
     uint64_t started_ns;  /* the worker, or when the last one was lost */
     uint64_t pause_ns;    /* before the next one starts */
     uint32_t lost_in_row; /* without one that lived long */
-    bool doubted;         /* it was silent at doubt_beats */
+    uint32_t losses;
+    bool doubted; /* it was silent at doubt_beats */
     uint32_t doubt_beats;
     bool stopped;     /* by a signal */
+    bool slept;       /* when it was stopped */
     bool hangs;       /* of its own doing */
     bool nothing_ran; /* the command could not be run */
     enum work_end end;

@@ -4,10 +4,13 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
@@ -207,6 +210,44 @@ TEST(watch__losses_in_a_row_end_when_it_was_told_to_end)
     end();
 }
 
+static int lines_in(const char *text)
+{
+    int n = 0;
+
+    for (; (text = strchr(text, '\n')); text++)
+        n++;
+    return n;
+}
+
+static enum work_end is_lost_after_a_while(void *ctx)
+{
+    (void)ctx;
+    poll(NULL, 0, 110); /* the subject: long enough to be worth another at once */
+    if (watch.page->history.restarts < 40)
+        leave((enum work_end)1);
+    leave(WORK_DONE);
+    return WORK_DONE;
+}
+
+TEST(watch__what_goes_on_for_ever_does_not_fill_the_log)
+{
+    char text[8192] = "";
+    int ends[2], before = dup(STDERR_FILENO);
+
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    begin(is_lost_after_a_while, -1);
+    dup2(ends[1], STDERR_FILENO);
+    assert_int_equal(watch_run(&watch), WORK_DONE);
+    dup2(before, STDERR_FILENO);
+    assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+    assert_int_equal(watch.page->history.restarts, 40);
+    assert_in_range(lines_in(text), 1, 16 + 1); /* and the 32nd */
+    close(ends[0]);
+    close(ends[1]);
+    close(before);
+    end();
+}
+
 TEST(watch__pauses_grow_while_workers_are_lost_in_a_row)
 {
     uint64_t began_ns;
@@ -257,6 +298,25 @@ TEST(watch__a_worker_that_hangs_is_replaced_and_at_fault)
     end();
 }
 
+static enum work_end always_hangs(void *ctx)
+{
+    (void)ctx;
+    for (;;)
+        pause();
+    return WORK_DONE;
+}
+
+/* However long it took until that was noticed. */
+TEST(watch__a_worker_that_did_nothing_but_hang_is_lost_in_a_row)
+{
+    begin(always_hangs, -1);
+    watch.silence_ns = watch.doubt_ns = SHORT_NS / 2;
+    watch.page->orders = ORDER_FINISH;
+    assert_int_equal(watch_run(&watch), WORK_FAILED);
+    assert_in_range(watch.page->history.restarts, 3, 6);
+    end();
+}
+
 static enum work_end hangs_from_the_start(void *ctx)
 {
     (void)ctx;
@@ -290,6 +350,15 @@ TEST(watch__sleep_is_no_silence)
     end();
 }
 
+static bool is_stopped(pid_t pid)
+{
+    char path[64], text[512] = "";
+    struct err e;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    return read_small_file(AT_FDCWD, path, text, sizeof(text), &e) > 0 && strstr(text, ") T ");
+}
+
 static enum work_end stops_once(void *ctx)
 {
     (void)ctx;
@@ -308,7 +377,94 @@ TEST(watch__a_stopped_worker_is_replaced_and_not_at_fault)
     end();
 }
 
+/* It stops and goes on before the supervisor looks, and later while that waits whether it does. */
+static enum work_end stops_for_a_moment(void *ctx)
+{
+    pid_t self = getpid(), helper;
+
+    (void)ctx;
+    if (workers_before())
+        leave(WORK_FAILED);
+    watch_alive(&watch, true);
+    helper = fork();
+    if (helper == 0) {
+        kill(self, SIGSTOP);
+        while (!is_stopped(self))
+            poll(NULL, 0, 1);
+        poll(NULL, 0, 50); /* the supervisor has seen it, mostly; the outcome is the same if not */
+        kill(self, SIGCONT);
+        _exit(0);
+    }
+    waitpid(helper, NULL, 0);
+    poll(NULL, 0, (int)(2 * SHORT_NS / NSEC_PER_MSEC)); /* the subject: it sleeps beyond any doubt */
+    leave(WORK_DONE);
+    return WORK_DONE;
+}
+
+TEST(watch__a_worker_that_was_stopped_for_a_moment_in_its_sleep_stays)
+{
+    begin(stops_for_a_moment, -1);
+    watch.silence_ns = watch.doubt_ns = watch.stopped_ns = SHORT_NS;
+    assert_int_equal(watch_run(&watch), WORK_DONE);
+    assert_int_equal(workers_before(), 0);
+    end();
+}
+
+/* ---- others' children ---- */
+
+static enum work_end waits_for_order(void *ctx);
+
+TEST(watch__children_that_are_not_the_worker_are_reaped)
+{
+    pid_t other;
+
+    begin(waits_for_order, -1);
+    other = fork();
+    if (other == 0)
+        _exit(0);
+    assert_true(other > 0);
+    watch.until_ns = clock_mono_ns() + 200 * NSEC_PER_MSEC;
+    assert_int_equal(watch_run(&watch), WORK_DONE);
+    assert_int_equal(waitpid(other, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+    end();
+}
+
 /* ---- orders ---- */
+
+static enum work_end waits_for_order(void *ctx)
+{
+    struct pollfd ready = {.fd = watch.order_fd, .events = POLLIN};
+
+    (void)ctx;
+    watch_alive(&watch, true);
+    while (!watch_take_orders(&watch))
+        poll(&ready, 1, -1);
+    leave(WORK_DONE);
+    return WORK_DONE;
+}
+
+/* As it does when the command has ended. */
+static enum work_end sends(void *ctx)
+{
+    struct pollfd ready = {.fd = watch.order_fd, .events = POLLIN};
+
+    (void)ctx;
+    watch.page->written = true;
+    watch_alive(&watch, true);
+    kill(getppid(), SIGTERM);
+    while (!(watch_take_orders(&watch) & ORDER_STOP_SENDING))
+        poll(&ready, 1, -1);
+    leave(WORK_DONE);
+    return WORK_DONE;
+}
+
+TEST(watch__the_first_signal_while_profiles_are_sent_breaks_it_off)
+{
+    assert_int_equal(run(sends), WORK_DONE);
+    assert_int_equal(watch.page->orders, ORDER_FINISH | ORDER_STOP_SENDING);
+    end();
+}
 
 /* Returns the orders seen, as an exit status of its own kind: all but DONE would be a loss. */
 static enum work_end waits_for_orders(void *ctx)
