@@ -34,12 +34,15 @@
 
 /* The command starts now, and what loading libcurl takes (4 to 17 ms) it must not have to wait for. */
 #define START_PAUSE_MS     30
+/* For sending what only this worker has, before another takes over: nobody reads the rings meanwhile. */
+#define FLUSH_BETWEEN_MS   2000
 /* What may wait where no disk takes it. */
 #define MEMORY_SPOOL_BYTES (16U << 20)
 
 struct life {
     struct profiler *p;
     int signal_fd;
+    bool signalled; /* more than once is more than being told to finish */
     struct feed *feed;
     struct outputs *out;
     struct broker_door broker;
@@ -74,9 +77,11 @@ static bool was_signalled(const struct life *l)
 /* Signals and orders, while the worker waits for records. */
 static enum feed_wait on_control(void *life, int fd)
 {
-    const struct life *l = life;
-    bool stop = fd == l->signal_fd ? was_signalled(l) : watch_take_orders(&l->p->watch) != 0;
+    struct life *l = life;
+    bool signalled = fd == l->signal_fd && was_signalled(l);
+    bool stop = signalled || (fd != l->signal_fd && watch_take_orders(&l->p->watch) != 0);
 
+    l->signalled |= signalled;
     return stop ? FEED_STOPPED : FEED_READY;
 }
 
@@ -250,9 +255,11 @@ static int open_outputs(struct life *l, struct err *e)
     if (!p->run->targets->count)
         return 0;
     feed_keep(l->feed, true);
+    watch_alive(&p->watch, true); /* the spool's disk may take its time */
     if (is_first(p))
         poll(NULL, 0, START_PAUSE_MS);
     result = open_deliver(p, l->out, e);
+    watch_alive(&p->watch, false);
     feed_keep(l->feed, false);
     if (result == 0 || !p->sink)
         return result;
@@ -260,28 +267,40 @@ static int open_outputs(struct life *l, struct err *e)
     return 0;
 }
 
-/* While the last profiles are sent: told to end by a signal, or through the parent by one to it. */
+/*
+ * While the last profiles are sent: told to end by a signal, or through the parent by one to it. Where the
+ * supervisor's order to finish was heard first, our own signal may be the same, sent to all of a unit.
+ */
 static bool stop_sending(void *life, int fd)
 {
-    const struct life *l = life;
+    struct life *l = life;
+    bool again = l->signalled || !l->p->watch.page->orders;
 
-    return fd == l->signal_fd ? was_signalled(l)
-                              : (watch_take_orders(&l->p->watch) & ORDER_STOP_SENDING) != 0;
+    if (fd != l->signal_fd)
+        return (watch_take_orders(&l->p->watch) & ORDER_STOP_SENDING) != 0;
+    if (!was_signalled(l))
+        return false;
+    l->signalled = true;
+    return again;
 }
 
-/* Sends what it can; what is on disk can be left to the worker that comes next. */
+/* Sends what it can; what is on disk can be left to the worker that comes next, and what waits in memory is
+ * worth a few seconds without samples. */
 static void close_outputs(struct life *l, enum worker_end how)
 {
     struct profiler *p = l->p;
     struct deliver_stop stop = {.fd = {l->signal_fd, p->watch.order_fd}, .asked = stop_sending, .ctx = l};
+    uint32_t timeout_ms = p->options->flush_timeout_ms;
 
     if (!l->out->deliver)
         return;
     watch_alive(&p->watch, true);
     if (p->watch.page->orders & ORDER_STOP_SENDING)
         deliver_flush(l->out->deliver, 0, &stop);
-    else if (how != WORKER_AGAIN || !p->spool)
-        deliver_flush(l->out->deliver, p->options->flush_timeout_ms, &stop);
+    else if (how != WORKER_AGAIN)
+        deliver_flush(l->out->deliver, timeout_ms, &stop);
+    else if (!p->spool)
+        deliver_flush(l->out->deliver, MIN_OF(timeout_ms, (uint32_t)FLUSH_BETWEEN_MS), &stop);
     deliver_close(l->out->deliver);
 }
 

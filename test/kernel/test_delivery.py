@@ -7,10 +7,11 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
-from harness import (IS_ROOT, KernelTest, ME, ORDINARY, Profile, SOURCE, each_user, main, new_folder, profilers, python3, require_tool,
-                     ringside, run, setUpModule, wait_for, wait_profilers_gone)  # noqa: F401 (setUpModule: found by unittest)
+from harness import (IS_ROOT, KernelTest, ME, ORDINARY, Profile, SOURCE, cpu_s, each_user, main, new_folder, profilers, python3, require_tool,
+                     ringside, run, setUpModule, supervisor, wait_for, wait_profilers_gone, worker)  # noqa: F401 (setUpModule: found by unittest)
 
 sys.path.insert(0, str(SOURCE / "test"))
 from fakes import DatadogFake, FAKES, OtlpFake, ParcaFake, PlainFake, PyroscopeFake  # noqa: E402
@@ -206,6 +207,25 @@ class Delivery(ServiceTest):
             result = run([ringside(), "-U", kind_url(server), "--spool", "memory", "--flush-timeout", "0", "--wait",
                           "sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"])
             self.assertRegex(result.err, "1 profile not delivered .* and lost")
+
+    def test_a_signal_to_all_that_ends_the_run_does_not_break_off_sending(self):
+        """As of systemd to each process of a unit. The supervisor's order may be heard before the worker's own signal."""
+        with PyroscopeFake(script=["hang"]) as server:
+            folder = new_folder()
+            command = self.start([ringside(), "-U", kind_url(server), "--spool", folder / "spool", "--flush-timeout", "300s",
+                                  "--upload-timeout", "300s", "-O", f"{folder}/out/", python3(), "-c", BUSY, folder / "stop", "1"])
+            boss, sender = supervisor(), worker()
+            wait_for(lambda: cpu_s(command.pid) > 0.3, "some work")
+            os.kill(boss, signal.SIGTERM)
+            wait_for(lambda: list((folder / "out").glob("*.pb.gz")), "the profile")
+            os.kill(sender, signal.SIGTERM)
+            time.sleep(1)  # the subject: it goes on
+            self.assertIn(sender, profilers(but=[command.pid]))
+            os.kill(sender, signal.SIGTERM)
+            wait_for(lambda: not profilers(but=[command.pid]), "the profiler's end", 60)
+            (folder / "stop").touch()
+            self.assertEqual(command.wait(60).status, 0)
+            self.assertEqual(len(list(folder.rglob("*.request"))), 1)
 
     def test_a_signal_ends_the_waiting_for_servers_and_nothing_else(self):
         """Of the parent shape to the parent, of the other to the profiler; again and again, since only the end is to be met."""
