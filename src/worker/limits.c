@@ -10,6 +10,7 @@
 #include "worker_private.h"
 
 #define LOOK_INTERVAL_NS NSEC_PER_SEC
+#define TOLD_EACH        8 /* then when there were twice as many */
 
 void limits_open(struct worker *w)
 {
@@ -39,6 +40,17 @@ static uint64_t resident_bytes(const struct worker *w)
     return strtoull(end, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* A limit that cannot be kept takes a worker every few seconds, for ever: a log must not fill. */
+static void say_exceeded(const struct worker *w, uint64_t bytes)
+{
+    uint32_t before = w->config->history ? w->config->history->refreshes : 0;
+
+    if (before >= TOLD_EACH && (before & (before - 1)))
+        return;
+    log_warn(worker, "%llu MiB resident, more than the limit of %llu: another worker goes on",
+             (unsigned long long)(bytes >> 20), (unsigned long long)(w->config->memory_bytes_max >> 20));
+}
+
 static bool memory_exceeded(struct worker *w)
 {
     uint64_t now_ns = clock_mono_ns(), bytes;
@@ -56,8 +68,7 @@ static bool memory_exceeded(struct worker *w)
         worker_forget_names(w);
         return false;
     }
-    log_warn(worker, "%llu MiB resident, more than the limit of %llu: another worker goes on",
-             (unsigned long long)(bytes >> 20), (unsigned long long)(w->config->memory_bytes_max >> 20));
+    say_exceeded(w, bytes);
     return true;
 }
 
