@@ -249,6 +249,9 @@ struct atomic_file {
 };
 /* dir_fd is borrowed and must stay open until commit or abort; name is relative to it. */
 int atomic_file_open(struct atomic_file *f, int dir_fd, const char *name, struct err *e);
+/* With a number instead of PID: what a process left that died while it wrote goes when another writes as the
+ * same. */
+int atomic_file_open_as(struct atomic_file *f, int dir_fd, const char *name, uint32_t writer, struct err *e);
 int atomic_file_write(void *file, const void *bytes, size_t n, struct err *e); /* fits struct byte_out */
 int atomic_file_commit(struct atomic_file *f, struct err *e);
 void atomic_file_abort(struct atomic_file *f); /* safe after commit, and twice */

@@ -63,11 +63,16 @@ static int make_file(int dir_fd, const char *name)
 
 int atomic_file_open(struct atomic_file *f, int dir_fd, const char *name, struct err *e)
 {
+    return atomic_file_open_as(f, dir_fd, name, (uint32_t)getpid(), e);
+}
+
+int atomic_file_open_as(struct atomic_file *f, int dir_fd, const char *name, uint32_t writer, struct err *e)
+{
     *f = (struct atomic_file){.fd = -1, .dir_fd = dir_fd};
     if (strlen(name) >= sizeof(f->name))
         return err_set(e, ENAMETOOLONG, "write %s", name);
     strcpy(f->name, name);
-    snprintf(f->temporary, sizeof(f->temporary), ".%s.tmp-%d", name, (int)getpid());
+    snprintf(f->temporary, sizeof(f->temporary), ".%s.tmp-%u", name, writer);
     f->fd = make_file(dir_fd, f->temporary);
     if (f->fd < 0)
         return err_set(e, errno, "write %s", name);

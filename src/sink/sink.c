@@ -34,6 +34,7 @@ struct sink {
     char service[SERVICE_MAX + 1];
     uint32_t pid;
     uint32_t number; /* of the last file */
+    uint32_t writer; /* of all processes that go on with this one, and of no others */
 };
 
 /* ---- what a path means ---- */
@@ -112,7 +113,7 @@ static int folder_probe(struct sink *s, const char *name, const char *path, stru
 {
     struct atomic_file probe;
 
-    if (atomic_file_open(&probe, s->fd, name, NULL) < 0)
+    if (atomic_file_open_as(&probe, s->fd, name, s->writer, NULL) < 0)
         return err_set(e, errno, "output %s", path);
     atomic_file_abort(&probe);
     return 0;
@@ -171,6 +172,8 @@ struct sink *sink_open(const char *path, const struct sink_naming *naming, struc
 
     s->fd = -1;
     s->pid = naming->pid;
+    if (getrandom(&s->writer, sizeof(s->writer), GRND_NONBLOCK) < 0)
+        s->writer = (uint32_t)clock_mono_ns();
     service_clean(naming->service, s->service);
     if (!*path)
         result = err_set(e, 0, "output: the name is empty");
@@ -248,20 +251,16 @@ static int commit_new(struct sink *s, struct atomic_file *f, uint64_t time_wall_
 }
 
 /*
- * The temporary name is made unlike that of any other writer, for the same reason. atomic_file_commit() would
- * replace a file, so the last steps are taken here.
+ * The temporary name is made unlike that of any other writer, for the same reason; it is the same each time,
+ * so that what a worker left that died over it does not stay. atomic_file_commit() would replace a file, so
+ * the last steps are taken here.
  */
 static int put_in_folder(struct sink *s, const struct sink_profile *p, struct err *e)
 {
-    char name[sizeof(s->name)];
     struct atomic_file f;
-    uint32_t salt = 0;
 
-    if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) < 0)
-        salt = (uint32_t)clock_mono_ns();
     next_name(s, p->time_wall_ns);
-    snprintf(name, sizeof(name), "%.*s-%08x", SERVICE_MAX + 60, s->name, salt);
-    if (atomic_file_open(&f, s->fd, name, e) < 0)
+    if (atomic_file_open_as(&f, s->fd, s->service, s->writer, e) < 0)
         return -1;
     if (p->fill(p->ctx, &(struct byte_out){atomic_file_write, &f}, e) < 0 ||
         commit_new(s, &f, p->time_wall_ns, e) < 0) {
@@ -279,7 +278,7 @@ static int put_in_file(struct sink *s, const struct sink_profile *p, struct err 
 {
     struct atomic_file f;
 
-    if (atomic_file_open(&f, s->fd, s->name, e) < 0)
+    if (atomic_file_open_as(&f, s->fd, s->name, s->writer, e) < 0)
         return -1;
     if (p->fill(p->ctx, &(struct byte_out){atomic_file_write, &f}, e) < 0) {
         atomic_file_abort(&f);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
@@ -254,6 +255,41 @@ TEST(sink__leaves_the_old_file_when_writing_fails)
     assert_int_equal(entries(at.dir), 1);
     sink_close(s);
     place_remove(&at);
+}
+
+static int die_half_way(void *ctx, const struct byte_out *out, struct err *e)
+{
+    (void)ctx;
+    _exit(out->write(out->ctx, "half", 4, e) < 0);
+}
+
+static void check_that_nothing_is_left(const char *name, int files)
+{
+    struct place p;
+    struct sink *s;
+    pid_t child;
+    int status;
+
+    place_make(&p, name);
+    s = open_at(p.path);
+    child = fork();
+    if (child == 0) {
+        put_with(s, die_half_way, NULL, NULL);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(entries(p.dir), 1);
+    assert_int_equal(put_with(s, fill_text, "whole", NULL), 0);
+    assert_int_equal(entries(p.dir), files);
+    sink_close(s);
+    place_remove(&p);
+}
+
+TEST(sink__what_a_process_left_that_died_while_it_wrote_goes_with_the_next_file)
+{
+    check_that_nothing_is_left("", 1);
+    check_that_nothing_is_left("out.pb.gz", 1);
 }
 
 TEST(sink__writes_where_it_was_opened_after_a_chdir)
