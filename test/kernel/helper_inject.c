@@ -196,7 +196,7 @@ static void set_allocation_points(pid_t pid, const char *file, unsigned long ent
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     struct stat s;
-    char *bytes;
+    char *bytes = NULL;
     const Elf64_Ehdr *h;
     const Elf64_Shdr *section;
 
