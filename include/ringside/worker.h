@@ -22,6 +22,7 @@ struct stats;
 struct worker_history {
     uint32_t restarts;      /* workers before this one that did not end in order */
     uint32_t refreshes;     /* and those that did, with WORKER_AGAIN */
+    uint32_t hurried;       /* of these, the last in a row that lived less than a minute */
     uint64_t gap_ns;        /* wall time without a worker so far */
     uint64_t former_cpu_ns; /* CPU time of the workers before, and of who started them */
 };

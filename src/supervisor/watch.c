@@ -37,6 +37,7 @@
 #define PAUSE_MAX_NS    (30 * NSEC_PER_SEC)
 #define WORTH_PAUSES    10 /* a worker that lives so many pauses was worth them */
 #define LOST_BEFORE_END 3  /* workers lost in a row when all that is left is to end */
+#define HURRIED_NS      (60 * NSEC_PER_SEC)
 #define LOSSES_TOLD     16
 
 /* ---- descriptors ---- */
@@ -217,6 +218,7 @@ static void take_end(struct watch *w, int status, const struct rusage *used)
         end(w, (enum work_end)WEXITSTATUS(status));
     } else if (WIFEXITED(status) && WEXITSTATUS(status) == WORK_AGAIN) {
         w->page->history.refreshes++;
+        w->page->history.hurried = lived_ns < HURRIED_NS ? w->page->history.hurried + 1 : 0;
         w->pause_ns = 0;
     } else {
         lose(w, status, lived_ns - MIN_OF(lived_ns, silent_ns(w)));

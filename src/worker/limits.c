@@ -10,7 +10,15 @@
 #include "worker_private.h"
 
 #define LOOK_INTERVAL_NS NSEC_PER_SEC
+#define LATER_MAX        6 /* doublings: about a minute */
 #define TOLD_EACH        8 /* then when there were twice as many */
+
+/* Where workers before this one had too much as soon as they looked, another will not have less: each start
+ * costs the records of a moment, so they get rarer. */
+static uint32_t first_look(const struct worker *w)
+{
+    return w->config->history ? MIN_OF(w->config->history->hurried, (uint32_t)LATER_MAX) : 0;
+}
 
 void limits_open(struct worker *w)
 {
@@ -18,7 +26,7 @@ void limits_open(struct worker *w)
     if (!w->config->memory_bytes_max)
         return;
     w->limits.statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    w->limits.next_look_ns = clock_mono_ns() + LOOK_INTERVAL_NS;
+    w->limits.next_look_ns = clock_mono_ns() + (LOOK_INTERVAL_NS << first_look(w));
 }
 
 void limits_release(struct worker *w)

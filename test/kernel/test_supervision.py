@@ -149,6 +149,17 @@ class Refreshed(KernelTest):
         self.assertIn("refreshes: 1", "\n".join(profile.comments))
         wait_profilers_gone()
 
+    def test_a_memory_limit_that_cannot_be_kept_takes_ever_fewer_workers(self):
+        folder = new_folder()
+        began_s = time.monotonic()
+        result = run([ringside(), "--wait", "--memory-limit", "1", "-O", f"{folder}/", fixture("split"), "9000"])
+        self.assertEqual(result.status, 0, result)
+        workers = result.err.count("another worker goes on")
+        self.assertGreaterEqual(workers, 1, result)
+        self.assertLessEqual(2 ** workers - 1, time.monotonic() - began_s, result)  # each looks twice as late
+        self.assertTotal(Profile(*folder.iterdir()), result)
+        wait_profilers_gone()
+
 
 if __name__ == "__main__":
     main()

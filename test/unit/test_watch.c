@@ -125,6 +125,7 @@ TEST(watch__one_that_asks_for_another_gets_it_and_is_no_loss)
 {
     assert_int_equal(run(is_worn_out_twice), WORK_DONE);
     assert_int_equal(watch.page->history.refreshes, 2);
+    assert_int_equal(watch.page->history.hurried, 2);
     assert_int_equal(watch.page->history.restarts, 0);
     end();
 }
