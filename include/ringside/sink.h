@@ -36,6 +36,8 @@ void sink_close(struct sink *s);
  */
 void sink_continue(struct sink *s, uint32_t pid, uint32_t profiles);
 bool sink_is_folder(const struct sink *s);
+/* What it writes to without a name: a pipe, a device, standard output; borrowed. -1: it makes files. */
+int sink_stream_fd(const struct sink *s);
 /* The folder files are made in, borrowed; -1: none are. */
 int sink_folder_fd(const struct sink *s);
 /* Whether -O path means the single-file shape; asks the file system, opens nothing. */

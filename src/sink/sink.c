@@ -215,6 +215,11 @@ int sink_folder_fd(const struct sink *s)
     return s->shape == SINK_STREAM ? -1 : s->fd;
 }
 
+int sink_stream_fd(const struct sink *s)
+{
+    return s->shape == SINK_STREAM ? s->fd : -1;
+}
+
 /* ---- one profile ---- */
 
 /* Sorts by service, then time, then pid and number; UTC, so that a change of clocks does not shuffle files.

@@ -57,9 +57,14 @@ static void go_first_without_memory(void)
 /* Nothing of the target's surroundings stays in use: its terminal, pipes, listening sockets, folder. */
 static void leave_targets_world(struct profiler *p, int socket)
 {
-    int keep[2] = {socket, log_keep_fd()};
+    const int wanted[] = {socket, log_keep_fd(), p->run->stream ? sink_stream_fd(p->run->stream) : -1};
+    int keep[ARRAY_LEN(wanted)];
+    uint32_t n = 0;
 
-    launch_close_others(keep, keep[1] < 0 ? 1 : 2);
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+        if (wanted[i] >= 0)
+            keep[n++] = wanted[i];
+    launch_close_others(keep, n);
     profiler_settle_in(p);
 }
 
@@ -142,7 +147,8 @@ static int open_files(struct profiler *p, struct err *e)
     struct sink_naming naming = {.service = p->service};
 
     p->spool = targets_spool_folder(p->options);
-    if (p->options->output && !(p->sink = sink_open(p->options->output, &naming, e)))
+    p->sink = p->run->stream;
+    if (p->options->output && !p->sink && !(p->sink = sink_open(p->options->output, &naming, e)))
         return -1;
     if (chdir("/") < 0) /* whatever was named relative to where we are is open, or absolute */
         log_debug(supervisor, "chdir /: %s", strerror(errno));
@@ -171,7 +177,8 @@ void profiler_free(struct profiler *p)
         perf_remove_probes(perf_this_machine(), p->processes ? getpid() : p->hello.pid, true);
     perf_attached_release(&p->attached);
     free(p->processes);
-    sink_close(p->sink);
+    if (p->sink != p->run->stream)
+        sink_close(p->sink);
     stats_free(p->stats);
     ledger_free(p->ledger);
     free(p->spool);

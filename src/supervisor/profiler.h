@@ -42,6 +42,7 @@ struct run {
     const char *version; /* of Ringside */
     const struct target_list *targets;
     const struct rights *rights;
+    struct sink *stream; /* an output that is open already; NULL: none is */
 };
 
 struct profiler {
@@ -56,7 +57,7 @@ struct profiler {
     uint32_t fd_count;
     struct stats *stats;
     struct ledger *ledger; /* NULL: what was counted dies with the worker */
-    struct sink *sink;     /* NULL: no local files */
+    struct sink *sink;     /* NULL: no local files; run->stream is borrowed */
     char *spool;           /* the folder; NULL: profiles wait in memory */
     uint64_t root_clock_ns;
 };

@@ -271,15 +271,22 @@ static int start_profiler(const struct run *run, struct other_side *other, struc
     return 0;
 }
 
-/* Opens where profiles will go once and lets go again: a mistake shows before anything is started. */
-static int check_output(const struct options *o, struct err *e)
+/*
+ * Opens where profiles will go once and lets go again: a mistake shows before anything is started. A pipe
+ * stays open, or its reader would see the end; and standard output is not the profiler's any more.
+ */
+static int check_output(struct run *run, struct err *e)
 {
+    const struct options *o = run->options;
     struct sink_naming naming = {.service = o->service, .pid = (uint32_t)getpid()};
     struct sink *sink = sink_open(o->output, &naming, e);
 
     if (!sink)
         return -1;
-    sink_close(sink);
+    if (sink_stream_fd(sink) >= 0)
+        run->stream = sink;
+    else
+        sink_close(sink);
     return 0;
 }
 
@@ -321,10 +328,11 @@ static int run_as_asked(struct run *run, bool parent, struct other_side *other)
     if (targets_make(o, &targets, &e) < 0)
         return refuse(run, other, true, &e);
     run->targets = &targets;
-    if (o->output && check_output(o, &e) < 0)
+    if (o->output && check_output(run, &e) < 0)
         status = refuse(run, other, parent, &e);
     else
         status = run_profiled(run, parent, other);
+    sink_close(run->stream);
     targets_release(&targets);
     return status;
 }

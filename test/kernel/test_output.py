@@ -49,6 +49,18 @@ class Files(KernelTest):
             (start, length), (next_start, _) = before.spans[0], after.spans[0]
             self.assertAlmostEqual(start + length, next_start, delta=0.2, msg="periods follow each other without gap or overlap")
 
+    def test_pipes_and_standard_output(self):
+        """A pipe that nobody reads yet is refused; whoever reads it goes away at its end."""
+        burn = f"{python3()} -c '{BURN}' 0.3"
+        for script in (f"{ringside()} -O /dev/stdout {burn} | cat >got",
+                       f"{ringside()} -O /dev/stdout {burn} >got",
+                       f"mkfifo pipe; cat pipe >got & until {ringside()} -O pipe {burn} 2>err; do :; done; wait; cat err >&2"):
+            with self.subTest(script=script):
+                folder = new_folder()
+                result = run(["sh", "-c", script], cwd=folder)
+                self.assertEqual((result.status, result.err), (0, ""), result)
+                self.assertGreater(Profile(folder / "got").total_s(), 0.2)
+
     def test_existing_folder_needs_no_slash(self):
         folder = new_folder()
         result = run([ringside(), "-S", "svc", "-O", folder, python3(), "-c", BURN, "0.2"])
