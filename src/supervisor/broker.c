@@ -28,6 +28,7 @@
 
 int broker_make(struct broker *b, struct err *e)
 {
+    b->wanted = true;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, b->fd) == 0)
         return 0;
     b->fd[0] = b->fd[1] = -1;
@@ -41,6 +42,17 @@ void broker_release(struct broker *b)
             close(b->fd[i]);
         b->fd[i] = -1;
     }
+}
+
+void broker_renew(struct broker *b)
+{
+    struct err e;
+
+    if (!b->wanted)
+        return;
+    broker_release(b);
+    if (broker_make(b, &e) < 0)
+        log_warn(supervisor, "%s: some names will be missing", e.text);
 }
 
 /* ---- in the supervisor ---- */
@@ -139,23 +151,85 @@ static int open_wish(const struct broker_request *r)
 }
 
 /*
- * /proc/PID/map_files has an entry for exactly the mappings that are of files, which may be looked at without
- * further rights; where the file was opened for writing, it may be a place for the process's own data.
+ * Where in /proc/PID/maps a look has come to; only the first bytes of a line matter, however long its path
+ * is.
  */
-static int read_wish(const struct broker_request *r, char *bytes)
+struct maps_look {
+    char head[128]; /* all up to the path, and some of that */
+    size_t n;
+    uint64_t start, end;
+};
+
+/* 1: the mapping, and it is not writable; 0: not there, or writable; -1: not yet. */
+static int look_at_line(struct maps_look *l)
 {
-    struct procfs_wish w = {.kind = PROCFS_MAP_FILE, .pid = r->pid, .start = r->start, .end = r->end};
-    struct procfs_memory m = {
-        .pid = r->pid, .start = r->start, .end = r->end, .at = r->at, .bytes = bytes, .size = r->size};
-    char path[128];
-    struct stat st;
+    struct procfs_map map;
+
+    l->head[l->n] = '\0';
+    l->n = 0;
+    if (!procfs_parse_map(l->head, &map) || map.start > l->start)
+        return 0;
+    if (map.start < l->start)
+        return -1;
+    return map.end == l->end && !map.writable;
+}
+
+static int look_at(struct maps_look *l, const char *bytes, size_t n)
+{
+    int found = -1;
+
+    for (size_t i = 0; i < n && found < 0; i++) {
+        if (bytes[i] == '\n')
+            found = look_at_line(l);
+        else if (l->n < sizeof(l->head) - 1)
+            l->head[l->n++] = bytes[i];
+    }
+    return found;
+}
+
+static bool is_read_only(const struct broker_request *r)
+{
+    struct maps_look l = {.start = r->start, .end = r->end};
+    char path[64], bytes[4096];
+    CLOSE_FD int fd = -1;
+    int found = -1;
     ssize_t n;
 
-    if (!procfs_path(&w, path, sizeof(path)) || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-        (st.st_mode & S_IWUSR))
+    snprintf(path, sizeof(path), "/proc/%d/maps", (int)r->pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && found < 0 && (n = read(fd, bytes, sizeof(bytes))) > 0)
+        found = look_at(&l, bytes, (size_t)n);
+    return found == 1;
+}
+
+/*
+ * /proc/PID/map_files has an entry for exactly the mappings that are of files, which may be looked at without
+ * further rights; where the file was opened for writing, it may be a place for the process's own data. So may
+ * a writable mapping of a program: its variables.
+ */
+static bool may_read(const struct broker_request *r)
+{
+    struct procfs_wish w = {.kind = PROCFS_MAP_FILE, .pid = r->pid, .start = r->start, .end = r->end};
+    char path[128];
+    struct stat st;
+
+    return procfs_path(&w, path, sizeof(path)) && fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           !(st.st_mode & S_IWUSR) && is_read_only(r);
+}
+
+/* Once more afterwards: the process may have mapped something else, or be another. */
+static int read_wish(const struct broker_request *r, char *bytes)
+{
+    struct procfs_memory m = {
+        .pid = r->pid, .start = r->start, .end = r->end, .at = r->at, .bytes = bytes, .size = r->size};
+    ssize_t n;
+
+    if (!may_read(r))
         return -EACCES;
     n = procfs_read_memory(NULL, &m);
-    return n < 0 ? -errno : (int)n;
+    if (n < 0)
+        return -errno;
+    return may_read(r) ? (int)n : -EACCES;
 }
 
 /* fd -1: without. What the worker has no room for is not sent: it does not wait for it. */
@@ -181,7 +255,7 @@ static void answer(int socket, const struct broker_answer *a, const char *bytes,
     (void)!sendmsg(socket, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-void broker_serve(const struct broker *b)
+void broker_serve(struct broker *b)
 {
     struct broker_request raw, r;
     struct broker_answer a = {0};
@@ -190,6 +264,8 @@ void broker_serve(const struct broker *b)
     int result = -EINVAL;
     ssize_t n = recv(b->fd[0], &raw, sizeof(raw), MSG_DONTWAIT | MSG_TRUNC);
 
+    if (n == 0) /* or poll(2) would say so for ever */
+        broker_release(b);
     if (n < (ssize_t)sizeof(raw.number))
         return;
     a.number = raw.number;

@@ -45,15 +45,19 @@ bool broker_decode(const void *bytes, size_t n, struct broker_request *out);
 /* ---- both sides, before they part ---- */
 
 struct broker {
-    int fd[2]; /* the supervisor's, the workers'; -1: there is none */
+    int fd[2]; /* the supervisor's, the worker's; -1: there is none */
+    bool wanted;
 };
 int broker_make(struct broker *b, struct err *e);
+/* For another worker: what the last one did to its socket, sent or left unread goes with it. */
+void broker_renew(struct broker *b);
 void broker_release(struct broker *b);
 
 /* ---- in the supervisor ---- */
 
-/* Answers one request, if there is one. Never waits for the worker and never allocates. */
-void broker_serve(const struct broker *b);
+/* Answers one request, if there is one, and closes for a worker that shut its end down. Never waits for the
+ * worker and never allocates. */
+void broker_serve(struct broker *b);
 
 /* ---- in the worker ---- */
 

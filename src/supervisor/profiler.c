@@ -208,7 +208,7 @@ struct profiler *profiler_new(const struct run *run)
     struct profiler *p = base_calloc(1, sizeof(*p));
 
     p->watch.signal_fd = p->watch.order_fd = p->watch.dead_man_fd = -1;
-    p->watch.broker = (struct broker){{-1, -1}};
+    p->watch.broker = (struct broker){{-1, -1}, false};
     p->run = run;
     p->options = run->options;
     return p;

@@ -138,6 +138,8 @@ static void start(struct watch *w)
     uint64_t now_ns = clock_mono_ns();
     pid_t self = getpid(), pid;
 
+    if (w->started_ns)
+        broker_renew(&w->broker);
     pid = fork();
     if (pid == 0)
         live(w, self);

@@ -29,7 +29,7 @@ struct pair {
 static void *serve(void *pair)
 {
     const struct pair *p = pair;
-    struct broker b = {{p->served, -1}};
+    struct broker b = {{p->served, -1}, false};
     char first;
 
     while (recv(p->served, &first, 1, MSG_PEEK) > 0)
@@ -46,7 +46,7 @@ static const struct procfs_door *open_pair(struct pair *p)
     assert_int_equal(broker_make(&b, &e), 0);
     p->served = b.fd[0];
     p->asking = b.fd[1];
-    workers = (struct broker){{dup(b.fd[0]), b.fd[1]}};
+    workers = (struct broker){{dup(b.fd[0]), b.fd[1]}, true};
     door = broker_enter(&workers, &p->door);
     assert_non_null(door);
     assert_int_equal(pthread_create(&p->thread, NULL, serve, p), 0);
@@ -163,6 +163,12 @@ TEST(broker__reads_memory_of_mapped_files_alone)
     m.start = m.at = (uintptr_t)writable;
     m.end = m.start + 4096;
     assert_int_equal(door->read(door->ctx, &m), -1);
+    assert_int_equal(mprotect(file, 4096, PROT_READ | PROT_WRITE), 0);
+    strcpy(file, "a variable");
+    m.start = m.at = (uintptr_t)file;
+    m.end = m.start + 4096;
+    assert_int_equal(door->read(door->ctx, &m), -1);
+    assert_int_equal(errno, EACCES);
     strcpy(secret, "a key");
     m.start = m.at = (uintptr_t)secret;
     m.end = m.start + 4096;
@@ -256,4 +262,29 @@ TEST(broker__that_is_silent_is_not_asked_again_at_once)
     assert_true(d.shut_until_ns > clock_mono_ns());
     broker_release(&b);
     assert_null(broker_enter(&b, &d));
+}
+
+/* Or its supervisor would be woken for ever by what is no request; the next worker has a socket of its own.
+ */
+TEST(broker__a_worker_that_shuts_it_down_does_so_for_itself)
+{
+    struct broker_request r = good_request();
+    struct broker b;
+    char got[64];
+    struct err e;
+
+    r.kind = PROCFS_EXE;
+    r.pid = getpid();
+    assert_int_equal(broker_make(&b, &e), 0);
+    assert_int_equal(send(b.fd[1], &r, sizeof(r), 0), sizeof(r));
+    assert_int_equal(shutdown(b.fd[1], SHUT_RDWR), 0);
+    broker_serve(&b);
+    broker_serve(&b);
+    assert_int_equal(b.fd[0], -1);
+    broker_serve(&b);
+    broker_renew(&b);
+    assert_int_equal(send(b.fd[1], &r, sizeof(r), 0), sizeof(r));
+    broker_serve(&b);
+    assert_true(recv(b.fd[1], got, sizeof(got), MSG_DONTWAIT) > 0);
+    broker_release(&b);
 }

@@ -41,7 +41,7 @@ static void begin(enum work_end (*work)(void *ctx), int socket)
     struct err e = {0};
 
     sigprocmask(SIG_SETMASK, NULL, &mask_before);
-    watch = (struct watch){.work = work, .over = not_over, .ctx = &watch, .broker = {{-1, -1}}};
+    watch = (struct watch){.work = work, .over = not_over, .ctx = &watch, .broker = {{-1, -1}, false}};
     watch_take_signals(&watch);
     assert_int_equal(watch_prepare(&watch, socket, &e), 0);
 }
