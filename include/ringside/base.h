@@ -249,6 +249,8 @@ struct atomic_file {
 };
 /* dir_fd is borrowed and must stay open until commit or abort; name is relative to it. */
 int atomic_file_open(struct atomic_file *f, int dir_fd, const char *name, struct err *e);
+/* For its owner alone: mode 0600, where others have 0644, less the umask. */
+int atomic_file_open_private(struct atomic_file *f, int dir_fd, const char *name, struct err *e);
 /* With a number instead of PID: what a process left that died while it wrote goes when another writes as the
  * same. */
 int atomic_file_open_as(struct atomic_file *f, int dir_fd, const char *name, uint32_t writer, struct err *e);

@@ -51,14 +51,27 @@ uint64_t rusage_cpu_ns(const struct rusage *usage)
 }
 
 /* A new one: what another left there under that name goes. */
-static int make_file(int dir_fd, const char *name)
+static int make_file(int dir_fd, const char *name, unsigned mode)
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-    int fd = openat(dir_fd, name, flags, 0644);
+    int fd = openat(dir_fd, name, flags, mode);
 
     if (fd < 0 && errno == EEXIST && unlinkat(dir_fd, name, 0) == 0)
-        fd = openat(dir_fd, name, flags, 0644);
+        fd = openat(dir_fd, name, flags, mode);
     return fd;
+}
+
+/* f->dir_fd is set. */
+static int begin_file(struct atomic_file *f, const char *name, uint32_t writer, unsigned mode, struct err *e)
+{
+    if (strlen(name) >= sizeof(f->name))
+        return err_set(e, ENAMETOOLONG, "write %s", name);
+    strcpy(f->name, name);
+    snprintf(f->temporary, sizeof(f->temporary), ".%s.tmp-%u", name, writer);
+    f->fd = make_file(f->dir_fd, f->temporary, mode);
+    if (f->fd < 0)
+        return err_set(e, errno, "write %s", name);
+    return 0;
 }
 
 int atomic_file_open(struct atomic_file *f, int dir_fd, const char *name, struct err *e)
@@ -66,17 +79,16 @@ int atomic_file_open(struct atomic_file *f, int dir_fd, const char *name, struct
     return atomic_file_open_as(f, dir_fd, name, (uint32_t)getpid(), e);
 }
 
+int atomic_file_open_private(struct atomic_file *f, int dir_fd, const char *name, struct err *e)
+{
+    *f = (struct atomic_file){.fd = -1, .dir_fd = dir_fd};
+    return begin_file(f, name, (uint32_t)getpid(), 0600, e);
+}
+
 int atomic_file_open_as(struct atomic_file *f, int dir_fd, const char *name, uint32_t writer, struct err *e)
 {
     *f = (struct atomic_file){.fd = -1, .dir_fd = dir_fd};
-    if (strlen(name) >= sizeof(f->name))
-        return err_set(e, ENAMETOOLONG, "write %s", name);
-    strcpy(f->name, name);
-    snprintf(f->temporary, sizeof(f->temporary), ".%s.tmp-%u", name, writer);
-    f->fd = make_file(dir_fd, f->temporary);
-    if (f->fd < 0)
-        return err_set(e, errno, "write %s", name);
-    return 0;
+    return begin_file(f, name, writer, 0644, e);
 }
 
 int atomic_file_write(void *file, const void *bytes, size_t n, struct err *e)

@@ -72,10 +72,9 @@ int spool_disk_write(struct spool *s, const struct spool_entry_name *name, const
     struct atomic_file f;
 
     spool_entry_print_name(name, text);
-    if (atomic_file_open(&f, run_fd, text, e) < 0)
+    if (atomic_file_open_private(&f, run_fd, text, e) < 0)
         return -1;
-    if (fchmod(f.fd, 0600) < 0 ||
-        spool_entry_encode(item, name->key, &(struct byte_out){atomic_file_write, &f}, e) < 0) {
+    if (spool_entry_encode(item, name->key, &(struct byte_out){atomic_file_write, &f}, e) < 0) {
         atomic_file_abort(&f);
         return -1;
     }

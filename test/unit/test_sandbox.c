@@ -197,6 +197,7 @@ static void check_refused(void)
 {
     static char *const no_words[] = {NULL};
     long parent = getppid();
+    int no = 0;
 
     EXPECT(refuses(__NR_execve, (long)"/nowhere", (long)no_words, (long)no_words));
     EXPECT(refuses(__NR_execveat, -1, (long)"/nowhere", (long)no_words));
@@ -238,6 +239,8 @@ static void check_refused(void)
     EXPECT(refuses(__NR_prlimit64, parent, 0, 0));
     EXPECT(refuses(__NR_ioctl, STDERR_FILENO, TIOCSTI, (long)"x"));
     EXPECT(refuses(__NR_fcntl, STDERR_FILENO, F_SETOWN, parent));
+    EXPECT(refuses(__NR_fcntl, STDERR_FILENO, F_SETFL, 0));
+    EXPECT(refuses(__NR_ioctl, STDERR_FILENO, FIONBIO, (long)&no));
     EXPECT(refuses(__NR_socket, AF_PACKET, SOCK_DGRAM, 0));
     EXPECT(refuses(__NR_socket, AF_NETLINK, SOCK_RAW, 9)); /* NETLINK_AUDIT */
     EXPECT(refuses(__NR_socket, AF_ALG, SOCK_SEQPACKET, 0));
@@ -249,6 +252,8 @@ static void check_refused_without_network(void)
 {
     enter(false);
     check_refused();
+    EXPECT(refuses(__NR_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT(refuses(__NR_socket, AF_UNIX, SOCK_SEQPACKET, 0));
     EXPECT(refuses(__NR_socket, AF_INET, SOCK_STREAM, 0));
     EXPECT(refuses(__NR_socket, AF_INET6, SOCK_STREAM, 0));
     EXPECT(refuses(__NR_socket, AF_NETLINK, SOCK_RAW, 0));
@@ -368,17 +373,33 @@ static bool opens(const char *path, int flags)
     return fd >= 0;
 }
 
+/* And takes it away again. */
+static bool makes(mode_t mode)
+{
+    char path[160];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/new", folder);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    return fd >= 0 && close(fd) == 0 && unlink(path) == 0;
+}
+
 static void check_files(void)
 {
+    struct sandbox_place place = {.path = folder, .mode = W_OK | X_OK};
+    struct sandbox_needs needs = {.place = &place, .places = 1};
     char here[160];
+    struct err e = {0};
 
     snprintf(here, sizeof(here), "%s/file", folder);
-    enter(false);
+    EXPECT(sandbox_enter(&needs, &e) == 0);
     EXPECT(opens(here, O_RDONLY) && opens("/proc/self/maps", O_RDONLY));
     EXPECT(!opens(here, O_WRONLY) && !opens(here, O_RDWR) && !opens(here, O_WRONLY | O_CREAT));
     EXPECT(!opens(here, O_WRONLY | O_TRUNC) && !opens(here, O_RDONLY | O_TRUNC));
     EXPECT(!opens("/proc/self/mem", O_RDWR) && !opens("/proc/self/comm", O_WRONLY));
     EXPECT(refuses(__NR_openat2, AT_FDCWD, (long)here, 0));
+    EXPECT(!makes(0700) && !makes(0601) && !makes(04600) && !makes(02600) && makes(0644));
+    EXPECT(refuses(__NR_fchmod, open(here, O_RDONLY | O_CLOEXEC), 0600, 0));
     EXPECT(chmod(here, 04755) < 0 && truncate(here, 0) < 0 && link(here, "/tmp/ringside-none") < 0);
 }
 

@@ -25,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "filter.h"
@@ -270,6 +271,9 @@ static const int refused[] = {
     __NR_mknodat,
     __NR_chown,
     __NR_fchown,
+    __NR_chmod,
+    __NR_fchmod,
+    __NR_fchmodat,
     __NR_lchown,
     __NR_fchownat,
     /* wide doors into the kernel */
@@ -303,6 +307,9 @@ static const int refused[] = {
  */
 #define READS(n)             BITS(n, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)
 #define MAKES(n)             BITS(n, O_CREAT | O_EXCL, O_CREAT | O_EXCL)
+/* A file of user 0's that sets the user would be a way to all capabilities for whoever executes it. */
+#define NO_PROGRAM(n)        BITS(n, S_ISUID | S_ISGID | S_IXUSR | S_IXGRP | S_IXOTH, 0)
+#define SOCK_TYPE            0xfU /* the rest are flags (linux/net.h, SOCK_TYPE_MASK) */
 #define CLONE_OTHERS                                                                                         \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |            \
      CLONE_NEWNET | CLONE_PTRACE | CLONE_UNTRACED | CLONE_VFORK)
@@ -322,16 +329,15 @@ struct choice {
 static const struct choice choices[] = {
     {__NR_clone, 1, {BITS(0, CLONE_OTHERS | CLONE_OF_THREADS, CLONE_OF_THREADS)}},
     {__NR_open, 1, {READS(1)}},
-    {__NR_open, 1, {MAKES(1)}},
+    {__NR_open, 2, {MAKES(1), NO_PROGRAM(2)}},
     {__NR_openat, 1, {READS(2)}},
-    {__NR_openat, 1, {MAKES(2)}},
-    {__NR_fchmod, 1, {SAME(1, 0600)}},           /* what waits to be sent */
+    {__NR_openat, 2, {MAKES(2), NO_PROGRAM(3)}},
     {__NR_tgkill, 1, {SAME(0, FILTER_OWN_PID)}}, /* raise(), abort() */
     {__NR_kill, 1, {SAME(0, FILTER_OWN_PID)}},
     {__NR_mprotect, 1, {BITS(2, PROT_EXEC, 0)}},
     {__NR_mmap, 1, {BITS(2, PROT_EXEC, 0)}},
-    {__NR_socket, 1, {SAME(0, AF_UNIX)}},
-    {__NR_prlimit64, 2, {SAME(0, 0), BITS(2, ~0ULL, 0)}}, /* asks only */
+    {__NR_socket, 2, {SAME(0, AF_UNIX), BITS(1, SOCK_TYPE, SOCK_DGRAM)}}, /* syslog(3) */
+    {__NR_prlimit64, 2, {SAME(0, 0), BITS(2, ~0ULL, 0)}},                 /* asks only */
     {__NR_prctl, 1, {SAME(0, PR_SET_NAME)}},
     {__NR_prctl, 1, {SAME(0, PR_GET_NAME)}},
     {__NR_prctl, 1, {SAME(0, PR_SET_VMA)}},
@@ -346,7 +352,9 @@ static const struct choice choices[] = {
     {__NR_fcntl, 1, {SAME(1, F_GETFD)}},
     {__NR_fcntl, 1, {SAME(1, F_SETFD)}},
     {__NR_fcntl, 1, {SAME(1, F_GETFL)}},
-    {__NR_fcntl, 1, {SAME(1, F_SETFL)}},
+    {__NR_fcntl,
+     2,
+     {SAME(1, F_SETFL), BITS(2, O_NONBLOCK, O_NONBLOCK)}}, /* not to make the supervisor wait */
     {__NR_fcntl, 1, {SAME(1, F_GETLK)}},
     {__NR_fcntl, 1, {SAME(1, F_SETLK)}},
     {__NR_fcntl, 1, {SAME(1, F_SETLKW)}},
@@ -363,7 +371,6 @@ static const struct choice choices[] = {
     {__NR_ioctl, 1, {SAME(1, PERF_EVENT_IOC_PAUSE_OUTPUT)}},
     {__NR_ioctl, 1, {SAME(1, TCGETS)}}, /* isatty() */
     {__NR_ioctl, 1, {SAME(1, FIONREAD)}},
-    {__NR_ioctl, 1, {SAME(1, FIONBIO)}},
 };
 
 /*
@@ -373,6 +380,7 @@ static const struct choice choices[] = {
  */
 static const struct choice choices_with_network[] = {
     {__NR_mmap, 2, {BITS(2, PROT_EXEC | PROT_WRITE, PROT_EXEC), BITS(3, MAP_ANONYMOUS, 0)}},
+    {__NR_socket, 1, {SAME(0, AF_UNIX)}}, /* unix://, and name services */
     {__NR_socket, 1, {SAME(0, AF_INET)}},
     {__NR_socket, 1, {SAME(0, AF_INET6)}},
     {__NR_socket, 2, {SAME(0, AF_NETLINK), SAME(2, 0)}}, /* NETLINK_ROUTE */
