@@ -5,6 +5,7 @@ import fcntl
 import gzip
 import io
 import os
+import pty
 import random
 import select
 import signal
@@ -123,6 +124,31 @@ class Slow(KernelTest):
         self.assertEqual((result.status, result.err), (0, ""), result)
         self.assertGreater(len(waited.getvalue()), 4096)  # or nobody had to wait
         gzip.decompress(waited.getvalue())
+
+
+class Terminal(KernelTest):
+    def test_what_is_said_on_a_terminal_does_not_stop_the_worker(self):
+        """With "stty tostop" who is not in the foreground group may not write."""
+        folder = new_folder()
+        target = self.start([fixture("split"), "60000"])
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv("/bin/sh", ["sh", "-c", 'stty tostop; exec "$@"', "sh", ringside(), "-l", "debug", "-u", "1", "-O", f"{folder}/",
+                                 "-p", str(target.pid)])
+        said = b""
+        try:
+            wait_for(lambda: len(list(folder.glob("*.pb.gz"))) >= 2, "two profiles")
+            os.kill(pid, signal.SIGINT)
+            with contextlib.suppress(OSError):  # EIO: nobody has it open any more
+                while part := os.read(terminal, 4096):
+                    said += part
+        finally:
+            _, status = os.waitpid(pid, 0)
+            os.close(terminal)
+            os.kill(target.pid, signal.SIGKILL)
+        self.assertEqual(status, 0, said)
+        self.assertIn(b"profile written", said)
+        self.assertNotIn(b"was lost", said)
 
 
 def poll_in(fd):
