@@ -25,9 +25,10 @@ static char *split_lines(char *text, char **out)
     return text && *text == '\n' ? text + 1 : text;
 }
 
+/* Processes that run, or all, are profiled in a command's place. */
 static void check_shown(const struct options *o)
 {
-    char name[] = "ringside", config[80], command[] = "c", *argv[] = {name, config, command, NULL};
+    char name[] = "ringside", config[80], command[] = "c", *argv[] = {name, config, NULL, NULL};
     int fd = memfd_create("shown", MFD_CLOEXEC);
     FILE *to = fdopen(dup(fd), "w");
     struct options again;
@@ -37,7 +38,8 @@ static void check_shown(const struct options *o)
     if (fclose(to) != 0)
         abort();
     snprintf(config, sizeof(config), "--config=/proc/self/fd/%d", fd);
-    if (options_parse(&again, 3, argv, NULL, &e) < 0) {
+    argv[2] = o->global || o->pids.count ? NULL : command;
+    if (options_parse(&again, argv[2] ? 3 : 2, argv, NULL, &e) < 0) {
         fprintf(stderr, "%s\n", e.text);
         abort();
     }

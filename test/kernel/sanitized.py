@@ -15,14 +15,14 @@ LEAKY = "#include <stdlib.h>\nint main(void) { volatile char *p = malloc(10); p 
 
 
 class Reports:
-    """What the sanitizer of each process writes, by process id."""
+    """What the sanitizer of each process writes, by process id: where the worker may write, too, which is where profiles go."""
 
-    def __init__(self, user):
-        self.folder = new_folder(user)
+    def __init__(self, folder):
+        self.folder = folder
         self.environment = {**os.environ, **OPTIONS, "ASAN_OPTIONS": f"detect_leaks=1:log_path={self.folder}/report"}
 
     def all(self):
-        return {int(file.suffix[1:]): file.read_text(errors="replace") for file in self.folder.iterdir()}
+        return {int(file.suffix[1:]): file.read_text(errors="replace") for file in self.folder.glob("report.*")}
 
     def bad(self):
         return [text for text in self.all().values() if re.search("ERROR: |runtime error", text)]
@@ -32,10 +32,11 @@ class Reports:
 
 
 class Sanitized(KernelTest):
-    def check(self, argv, user=ME, status=0, processes=3):
-        """processes: how many of ours end in order, at least, by default the parent, the supervisor and the worker."""
-        reports = Reports(user)
-        result = run([ringside(), *argv], user, env=reports.environment)
+    def check(self, options, command, user=ME, status=0, processes=3):
+        """options: given the folder. processes: how many of ours end in order, at least, by default the parent, the supervisor and the
+        worker."""
+        reports = Reports(new_folder(user))
+        result = run([ringside(), *options(reports.folder), *command], user, env=reports.environment)
         wait_profilers_gone()
         self.assertEqual(reports.bad(), [], result)
         self.assertEqual(result.status, status, result)
@@ -45,7 +46,7 @@ class Sanitized(KernelTest):
         folder = new_folder()
         (folder / "leaky.c").write_text(LEAKY)
         subprocess.run([require_tool("cc"), "-fsanitize=address", "-o", folder / "leaky", folder / "leaky.c"], check=True)
-        reports = Reports(ME)
+        reports = Reports(folder)
         result = run([folder / "leaky"], env=reports.environment)
         self.assertNotEqual(result.status, 0, result)
         self.assertEqual(len(reports.bad()), 1)
@@ -53,20 +54,20 @@ class Sanitized(KernelTest):
     def test_parent_shape(self):
         for user in USERS:
             with self.subTest(user=user):
-                self.check(["--frequency", "999", "-O", new_folder(user) / "cpu.pb.gz", fixture("forks"), "30", "20"], user)
+                self.check(lambda folder: ["--frequency", "999", "-O", folder / "cpu.pb.gz"], [fixture("forks"), "30", "20"], user)
 
     def test_service_shape(self):
         for user in USERS:
             with self.subTest(user=user):
-                self.check(["--frequency", "999", "-u", "1", "-O", f"{new_folder(user)}/", fixture("threads"), "2", "1500"], user, processes=2)
+                self.check(lambda folder: ["--frequency", "999", "-u", "1", "-O", f"{folder}/"], [fixture("threads"), "2", "1500"], user, processes=2)
 
     def test_nobody_takes_the_profiles(self):
-        folder = new_folder()
-        self.check(["--url", "http://127.0.0.1:1", "--spool", folder / "spool", "--flush-timeout", "100ms", "-u", "1", fixture("threads"), "2", "1200"], processes=2)
+        self.check(lambda folder: ["--url", "http://127.0.0.1:1", "--spool", folder, "--flush-timeout", "100ms", "-u", "1"],
+                   [fixture("threads"), "2", "1200"], processes=2)
 
     def test_told_to_end(self):
-        reports = Reports(ME)
-        command = self.start([ringside(), "-O", f"{new_folder()}/", fixture("kernelburn"), "60000"], env=reports.environment)
+        reports = Reports(new_folder())
+        command = self.start([ringside(), "-O", f"{reports.folder}/", fixture("kernelburn"), "60000"], env=reports.environment)
         wait_for(lambda: processes_of(fixture("kernelburn")), "the command to run")
         os.kill(command.pid, signal.SIGTERM)
         command.wait(30)
@@ -75,13 +76,13 @@ class Sanitized(KernelTest):
 
     def test_rights_are_given_up(self):
         if IS_ROOT:
-            self.check(["--drop-caps", "--switch-user", "54331:54332", "-O", new_folder() / "cpu.pb.gz", "true"])
+            self.check(lambda folder: ["--drop-caps", "--switch-user", "54331:54332", "-O", folder / "cpu.pb.gz"], ["true"])
 
     def test_what_ends_at_once(self):
         for argv, status in ((["--help-all"], 0), (["-e", "help"], 0), (["--show-config"], 0), (["--no-such-option"], 2), (["-O", "/no/where", "true"], 2),
                              (["-O", new_folder() / "x.pb.gz", "/no/such/command"], 127)):
             with self.subTest(argv=argv):
-                self.check(argv, status=status, processes=1)
+                self.check(lambda folder: [], argv, status=status, processes=1)
 
 
 if __name__ == "__main__":
