@@ -140,6 +140,7 @@ static void start(struct watch *w)
 
     if (w->started_ns)
         broker_renew(&w->broker);
+    watch_set_dead_man(w, w->silence_ns); /* before the worker, who may be asleep before fork returns here */
     pid = fork();
     if (pid == 0)
         live(w, self);
@@ -147,9 +148,9 @@ static void start(struct watch *w)
     w->doubted = w->stopped = w->hangs = false;
     if (pid > 0) {
         w->worker = pid;
-        watch_set_dead_man(w, w->silence_ns);
         return;
     }
+    watch_set_dead_man(w, 0);
     log_warn(supervisor, "cannot start the profiler: %s", strerror(errno));
     lengthen_pause(w);
     if (is_hopeless(w))
