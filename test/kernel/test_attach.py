@@ -216,6 +216,8 @@ class Duration(KernelTest):
         profile = Profile(output)
         self.assertLess(profile.total_s(), 2)
         self.assertGreater(profile.total_s(), 0.3)
+        os.kill(command.pid, signal.SIGTERM)  # to the parent, who passes it on: killed, it would leave the command behind
+        self.assertEqual(command.wait().status, 128 + signal.SIGTERM)
 
 
 class Usage(KernelTest):
