@@ -133,6 +133,10 @@ static bool is_over(void *profiler)
 
 enum work_end profiler_watch(struct profiler *p)
 {
+    struct err e;
+
+    if (sandbox_takes() && broker_make(&p->watch.broker, &e) < 0)
+        log_warn(supervisor, "programs of others, and root's, have no names: %s", e.text);
     p->watch.work = work_for;
     p->watch.over = is_over;
     p->watch.ctx = p;
@@ -164,8 +168,6 @@ int profiler_get_ready(struct profiler *p, int socket, struct err *e)
         log_info(supervisor, "what is counted is lost with its process: %s", e->text);
     if (rights_drop(p->run->rights, e) < 0 || open_files(p, e) < 0)
         return -1;
-    if (sandbox_takes() && broker_make(&p->watch.broker, e) < 0)
-        log_warn(supervisor, "programs of others, and root's, have no names: %s", e->text);
     return watch_prepare(&p->watch, socket, e);
 }
 

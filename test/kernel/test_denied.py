@@ -70,7 +70,9 @@ class Descriptors(KernelTest):
                     result = run([ringside(), "-O", output, "sh", "-c", "echo ran; exit 4"], user,
                                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
                     self.assertEqual((result.status, result.out), (4, "ran\n"), result)
-                    self.assertEqual(len(result.err.splitlines()), 0 if output.exists() else 1, result)
+                    # That names may be missing is said beside it.
+                    said = [line for line in result.err.splitlines() if "have no names" not in line]
+                    self.assertEqual(len(said), 0 if output.exists() else 1, result)
 
 
     @each_user
