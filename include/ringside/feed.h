@@ -94,7 +94,7 @@ struct feed_ops {
     /*
      * Sleeps until there is something to do. deadline_ns (CLOCK_MONOTONIC) bounds it; 0 sleeps for as long as
      * the target does. eager: files were just mapped or processes started, come back soon, while they can
-     * still be opened.
+     * still be opened; or what nobody has read yet may get lost.
      */
     enum feed_wait (*wait)(struct feed *f, uint64_t deadline_ns, bool eager);
     /* From now on next() yields everything, without holding back the last moments for ordering across CPUs.

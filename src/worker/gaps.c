@@ -17,6 +17,9 @@
 #define LOOK_INTERVAL_NS (250 * NSEC_PER_MSEC)
 /* Of less time the share means nothing. */
 #define SHARE_FROM_NS    (100 * NSEC_PER_MSEC)
+/* Who followed one that was lost may be lost as well, with all that lies in the rings: for so long that is
+ * little. */
+#define WARY_NS          (10 * NSEC_PER_SEC)
 /* Reading counts of many CPUs and tasks takes long: it shall not take more than this part of the time. */
 #define LOOK_PART        256
 
@@ -71,6 +74,11 @@ void gaps_open(struct worker *w)
     g->since_ns = clock_mono_ns();
     w->live->gap_ns += missing_ns(w);
     gaps_look(w); /* it is not missing twice */
+}
+
+bool gaps_are_feared(const struct worker *w)
+{
+    return w->kept.lost_some && clock_mono_ns() - w->gaps.since_ns < WARY_NS;
 }
 
 void gaps_release(struct worker *w)

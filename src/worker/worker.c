@@ -416,7 +416,7 @@ static enum worker_end run(struct worker *w)
         if (period_has_content(w) && period_is_over(w))
             period_finish(w, false);
         worker_alive(w, true);
-        how = feed->ops->wait(feed, next_deadline_ns(w), eager);
+        how = feed->ops->wait(feed, next_deadline_ns(w), eager || gaps_are_feared(w));
     } while (how == FEED_READY);
     worker_alive(w, false);
     feed->ops->finish(feed);

@@ -150,6 +150,8 @@ uint32_t period_text(struct worker *w, const char *text);
 
 /* gaps.c */
 void gaps_open(struct worker *w);
+/* Whether what lies unread in the rings is likely to go with this worker. */
+bool gaps_are_feared(const struct worker *w);
 void gaps_release(struct worker *w);
 /* While awake: what was used and sampled so far, so that a successor can tell how much is missing. */
 void gaps_look(struct worker *w);
