@@ -205,6 +205,7 @@ static void pack_labels(struct packer *k, const struct profile *p)
     size_t end = 0;
 
     k->labels_end = base_alloc(p->label_set_count * sizeof(*k->labels_end));
+    reserve(&k->labels, &k->labels_cap, 1); /* sets without labels pack to nothing, which has a place, too */
     for (uint32_t i = 0; i < p->label_set_count; i++) {
         const struct profile_label_set *set = &p->label_set[i];
         WireSample wire = PERFTOOLS__PROFILES__SAMPLE__INIT;
