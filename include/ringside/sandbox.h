@@ -24,6 +24,9 @@ struct sandbox_place {
 struct sandbox_needs {
     /* Servers: sockets, and libraries that are loaded when a name is first looked up. */
     bool network;
+    /* Some of them are on this machine (unix://). Where there were capabilities and none is, no local daemon
+     * can be talked to, nor any that looks names up: files and DNS are left. */
+    bool local_servers;
     /* Where one is closed to the user without capabilities, CAP_DAC_OVERRIDE or CAP_DAC_READ_SEARCH stays,
      * and a message says so. Where there were capabilities, no other folder is written to. */
     const struct sandbox_place *place;

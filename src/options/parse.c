@@ -273,7 +273,9 @@ static int make_options(struct options *o, struct option_words *words, char **en
     option_choose_targets(o);
     option_take_identity(o);
     if (!o->command[0] && needs_command(o))
-        return err_set(e, 0, "no command to run: ringside [options] command [arguments]");
+        return err_set(e, 0,
+                       "no command to run: ringside [options] command [arguments]; "
+                       "-p and -g profile what runs already, --help shows the options");
     if (!o->service && o->command[0])
         o->service = base_name(o->command[0]);
     if (!o->runtime_id)

@@ -48,10 +48,16 @@ static int load(const struct sock_filter *filter, size_t count, struct err *e)
     return result == 0 ? 0 : -1;
 }
 
-int filter_install(bool network, struct err *e)
+int filter_install(enum filter_servers servers, struct err *e)
 {
     if (FILTER_LEFT_OUT)
         return 0;
-    return network ? load(filter_network, ARRAY_LEN(filter_network), e)
-                   : load(filter_local, ARRAY_LEN(filter_local), e);
+    switch (servers) {
+    case FILTER_NO_SERVERS:
+        return load(filter_no_servers, ARRAY_LEN(filter_no_servers), e);
+    case FILTER_REMOTE_SERVERS:
+        return load(filter_remote_servers, ARRAY_LEN(filter_remote_servers), e);
+    default:
+        return load(filter_local_servers, ARRAY_LEN(filter_local_servers), e);
+    }
 }

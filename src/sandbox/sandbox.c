@@ -182,6 +182,14 @@ static int shut_off(const struct sandbox_needs *needs, struct err *e)
     return landlock_confine(needs, e);
 }
 
+/* Local services trust user 0 for what it is, with or without capabilities. */
+static enum filter_servers servers_of(const struct sandbox_needs *needs, bool took)
+{
+    if (!needs->network)
+        return FILTER_NO_SERVERS;
+    return took && !needs->local_servers ? FILTER_REMOTE_SERVERS : FILTER_LOCAL_SERVERS;
+}
+
 int sandbox_enter(const struct sandbox_needs *needs, struct err *e)
 {
     bool took = sandbox_takes();
@@ -192,7 +200,7 @@ int sandbox_enter(const struct sandbox_needs *needs, struct err *e)
         result[1] = err_set(&each[1], errno, "no_new_privs");
     if (took)
         result[2] = shut_off(needs, &each[2]);
-    result[3] = filter_install(needs->network, &each[3]);
+    result[3] = filter_install(servers_of(needs, took), &each[3]);
     for (size_t i = 0; i < ARRAY_LEN(result); i++) {
         if (result[i] < 0) {
             *e = each[i];

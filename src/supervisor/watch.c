@@ -18,8 +18,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -30,72 +28,12 @@
 #include "ringside/base.h"
 #include "ringside/launch.h"
 
-#define SILENCE_NS      (10 * NSEC_PER_SEC)
-#define DOUBT_NS        (1 * NSEC_PER_SEC)
-#define STOPPED_NS      (100 * NSEC_PER_MSEC)
 #define PAUSE_FIRST_NS  (10 * NSEC_PER_MSEC)
 #define PAUSE_MAX_NS    (30 * NSEC_PER_SEC)
 #define WORTH_PAUSES    10 /* a worker that lives so many pauses was worth them */
 #define LOST_BEFORE_END 3  /* workers lost in a row when all that is left is to end */
 #define HURRIED_NS      (60 * NSEC_PER_SEC)
 #define LOSSES_TOLD     16
-
-/* ---- descriptors ---- */
-
-static void signals_of_ours(const struct watch *w, sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGCHLD);
-    if (w->hears_hangup)
-        sigaddset(set, SIGHUP);
-}
-
-void watch_take_signals(struct watch *w)
-{
-    bool ignored = signal(SIGHUP, SIG_IGN) == SIG_IGN; /* nohup */
-    sigset_t set;
-
-    w->hears_hangup = w->foreground && !ignored;
-    if (w->hears_hangup)
-        signal(SIGHUP, SIG_DFL);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGCHLD, SIG_DFL);
-    signals_of_ours(w, &set);
-    sigprocmask(SIG_SETMASK, &set, NULL);
-}
-
-int watch_prepare(struct watch *w, int socket, struct err *e)
-{
-    sigset_t signals;
-
-    signals_of_ours(w, &signals);
-    w->silence_ns = SILENCE_NS;
-    w->doubt_ns = DOUBT_NS;
-    w->stopped_ns = STOPPED_NS;
-    w->socket = socket;
-    w->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    w->order_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    w->dead_man_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    w->page = mmap(NULL, sizeof(*w->page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (w->signal_fd >= 0 && w->order_fd >= 0 && w->dead_man_fd >= 0 && w->page != MAP_FAILED)
-        return 0;
-    err_set(e, errno, "watch the profiler");
-    if (w->page == MAP_FAILED)
-        w->page = NULL;
-    return -1;
-}
-
-void watch_release(struct watch *w)
-{
-    close(w->signal_fd);
-    close(w->order_fd);
-    close(w->dead_man_fd);
-    broker_release(&w->broker);
-    if (w->page)
-        munmap(w->page, sizeof(*w->page));
-}
 
 /* ---- starting and losing ---- */
 

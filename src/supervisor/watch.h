@@ -76,13 +76,18 @@ struct watch {
     bool ended;
 };
 
+/* ---- before and after (watch_setup.c) ---- */
+
 /* From here on signals that ask for an end are kept until somebody listens. */
 void watch_take_signals(struct watch *w);
 /* Descriptors and the page. socket: borrowed. -1 with *e. */
 int watch_prepare(struct watch *w, int socket, struct err *e);
+void watch_release(struct watch *w);
+
+/* ---- the supervisor's loop (watch.c) ---- */
+
 /* work, over and ctx are set. Until a worker ended in order, or there is no point in another. */
 enum work_end watch_run(struct watch *w);
-void watch_release(struct watch *w);
 
 /* When the worker counts as silent; 0: never. */
 void watch_set_dead_man(const struct watch *w, uint64_t ns);

@@ -179,6 +179,15 @@ static void add_place(struct sandbox_place *place, uint32_t *n, const char *path
         place[(*n)++] = (struct sandbox_place){.path = path, .mode = mode};
 }
 
+static bool has_local_servers(const struct target_list *targets)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < targets->count; i++)
+        any |= target_endpoint(targets->at[i])->unix_socket != NULL;
+    return any;
+}
+
 static uint32_t list_places(const struct profiler *p, struct sandbox_place *place)
 {
     const struct target_list *targets = p->run->targets;
@@ -205,8 +214,10 @@ static void confine(struct life *l)
 {
     const struct profiler *p = l->p;
     struct sandbox_place place[PLACES_MAX];
-    struct sandbox_needs needs = {
-        .network = p->run->targets->count > 0, .place = place, .places = list_places(p, place)};
+    struct sandbox_needs needs = {.network = p->run->targets->count > 0,
+                                  .local_servers = has_local_servers(p->run->targets),
+                                  .place = place,
+                                  .places = list_places(p, place)};
     struct err e = {0};
 
     take_along(l);

@@ -262,8 +262,28 @@ static void check_refused_without_network(void)
 
 static void check_refused_with_network(void)
 {
+    bool privileged = sandbox_takes();
+
     enter(true);
     check_refused();
+    EXPECT(refuses(__NR_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) == privileged);
+    EXPECT(refuses(__NR_socket, AF_UNIX, SOCK_SEQPACKET, 0) == privileged);
+}
+
+static void check_refused_to_ordinary_users_with_network(void)
+{
+    become_ordinary();
+    check_refused_with_network();
+}
+
+static void check_refused_with_local_servers(void)
+{
+    struct sandbox_needs needs = {.network = true, .local_servers = true};
+    struct err e = {0};
+
+    EXPECT(sandbox_enter(&needs, &e) == 0);
+    check_refused();
+    EXPECT(!refuses(__NR_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
 
 TEST(sandbox__refuses_what_leads_out)
@@ -272,6 +292,8 @@ TEST(sandbox__refuses_what_leads_out)
         skip();
     in_child(check_refused_without_network);
     in_child(check_refused_with_network);
+    in_child(check_refused_to_ordinary_users_with_network);
+    in_child(check_refused_with_local_servers);
 }
 
 static bool maps(int fd, int protection)

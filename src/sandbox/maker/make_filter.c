@@ -380,11 +380,16 @@ static const struct choice choices[] = {
  */
 static const struct choice choices_with_network[] = {
     {__NR_mmap, 2, {BITS(2, PROT_EXEC | PROT_WRITE, PROT_EXEC), BITS(3, MAP_ANONYMOUS, 0)}},
-    {__NR_socket, 1, {SAME(0, AF_UNIX)}}, /* unix://, and name services */
     {__NR_socket, 1, {SAME(0, AF_INET)}},
     {__NR_socket, 1, {SAME(0, AF_INET6)}},
     {__NR_socket, 2, {SAME(0, AF_NETLINK), SAME(2, 0)}}, /* NETLINK_ROUTE */
     {__NR_ioctl, 1, {SAME(1, SIOCGIFINDEX)}},            /* the %eth0 of a link-local address */
+};
+
+/* unix://, and daemons that look names up for others. Who may talk to these reaches container engines, D-Bus
+ * and all else that trusts its user. */
+static const struct choice choices_with_local_servers[] = {
+    {__NR_socket, 1, {SAME(0, AF_UNIX)}},
 };
 
 /* ---- making it ---- */
@@ -407,7 +412,7 @@ static int add_choices(scmp_filter_ctx c, const struct choice *choice, size_t co
     return result;
 }
 
-static int add_rules(scmp_filter_ctx c, bool network)
+static int add_rules(scmp_filter_ctx c, enum filter_servers servers)
 {
     int result = add_list(c, SCMP_ACT_ALLOW, always, COUNT(always));
 
@@ -415,10 +420,12 @@ static int add_rules(scmp_filter_ctx c, bool network)
         result = add_list(c, SCMP_ACT_ERRNO(EPERM), refused, COUNT(refused));
     if (result == 0)
         result = add_choices(c, choices, COUNT(choices));
-    if (result == 0 && network)
+    if (result == 0 && servers != FILTER_NO_SERVERS)
         result = add_list(c, SCMP_ACT_ALLOW, with_network, COUNT(with_network));
-    if (result == 0 && network)
+    if (result == 0 && servers != FILTER_NO_SERVERS)
         result = add_choices(c, choices_with_network, COUNT(choices_with_network));
+    if (result == 0 && servers == FILTER_LOCAL_SERVERS)
+        result = add_choices(c, choices_with_local_servers, COUNT(choices_with_local_servers));
     return result;
 }
 
@@ -434,7 +441,7 @@ static int print(const char *name, FILE *program)
 }
 
 /* OPTIMIZE 2: a tree instead of a list. */
-static int make(const char *name, bool network)
+static int make(const char *name, enum filter_servers servers)
 {
     scmp_filter_ctx c = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     FILE *program = tmpfile();
@@ -443,7 +450,7 @@ static int make(const char *name, bool network)
     if (result == 0)
         result = seccomp_attr_set(c, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     if (result == 0)
-        result = add_rules(c, network);
+        result = add_rules(c, servers);
     if (result == 0)
         result = seccomp_export_bpf(c, fileno(program));
     if (result == 0) {
@@ -465,5 +472,7 @@ int main(int argc, char **argv)
         return 2;
     }
     printf("/* Made by make_filter. */\n#include <linux/filter.h>\n");
-    return make("filter_local", false) < 0 || make("filter_network", true) < 0 || fflush(stdout) != 0;
+    return make("filter_no_servers", FILTER_NO_SERVERS) < 0 ||
+           make("filter_remote_servers", FILTER_REMOTE_SERVERS) < 0 ||
+           make("filter_local_servers", FILTER_LOCAL_SERVERS) < 0 || fflush(stdout) != 0;
 }
