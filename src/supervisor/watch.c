@@ -9,7 +9,9 @@
  *
  * Silence: the worker puts off the dead man's timer whenever it goes on, and stops it while it sleeps, so an
  * idle run has no timer. When it goes off, the worker gets a moment more, for a whole group of processes may
- * have been frozen, timer and all. A worker that was stopped by a signal is noticed at once.
+ * have been frozen, timer and all. One that uses little CPU time in that moment does not run in circles: it
+ * waits, for a disk or for its turn, so that another would wait, too, and it gets a minute. A worker that was
+ * stopped by a signal is noticed at once.
  */
 #include "watch.h"
 
@@ -34,6 +36,7 @@
 #define LOST_BEFORE_END 3  /* workers lost in a row when all that is left is to end */
 #define HURRIED_NS      (60 * NSEC_PER_SEC)
 #define LOSSES_TOLD     16
+#define BUSY_PART       4 /* who uses this part of a moment's CPU time is busy */
 
 /* ---- starting and losing ---- */
 
@@ -141,7 +144,7 @@ static void lose(struct watch *w, int status, uint64_t lived_ns)
 /* For so long the worker had done nothing when it was given up. */
 static uint64_t silent_ns(const struct watch *w)
 {
-    return w->hangs ? w->silence_ns + w->doubt_ns : 0;
+    return w->hangs ? w->silence_ns + w->doubt_ns + w->waited_ns : 0;
 }
 
 static void take_end(struct watch *w, int status, const struct rusage *used)
@@ -172,6 +175,7 @@ static void doubt(struct watch *w, uint64_t for_ns)
 {
     w->doubted = true;
     w->doubt_beats = w->page->beats;
+    w->doubt_cpu_ns = clock_process_cpu_ns(w->worker);
     watch_set_dead_man(w, for_ns);
 }
 
@@ -252,6 +256,11 @@ static void on_word(struct watch *w)
     }
 }
 
+static bool is_waiting(const struct watch *w)
+{
+    return !w->stopped && clock_process_cpu_ns(w->worker) - w->doubt_cpu_ns < w->doubt_ns / BUSY_PART;
+}
+
 static void on_silence(struct watch *w)
 {
     uint64_t times;
@@ -259,6 +268,12 @@ static void on_silence(struct watch *w)
     if (read(w->dead_man_fd, &times, sizeof(times)) != sizeof(times) || !w->worker)
         return; /* put off just now */
     if (!w->doubted || w->doubt_beats != w->page->beats) {
+        w->waited_ns = 0;
+        doubt(w, w->doubt_ns);
+        return;
+    }
+    if (is_waiting(w) && w->waited_ns < w->patience_ns) {
+        w->waited_ns += w->doubt_ns;
         doubt(w, w->doubt_ns);
         return;
     }

@@ -54,9 +54,9 @@ struct watch {
     /* Whether nothing is left to profile, so that no other worker is worth a try. */
     bool (*over)(void *ctx);
     void *ctx;
-    /* How long a worker may be silent, once more when it is doubted, and stay stopped; set by
-     * watch_prepare(). */
-    uint64_t silence_ns, doubt_ns, stopped_ns;
+    /* How long a worker may be silent, once more when it is doubted, then wait for something, and stay
+     * stopped; set by watch_prepare(). */
+    uint64_t silence_ns, doubt_ns, patience_ns, stopped_ns;
     bool foreground; /* on a terminal, maybe: its end is one for us, and its keys are not for the worker */
     bool hears_hangup;
     uint64_t until_ns; /* CLOCK_MONOTONIC: when to finish; 0: when there is nothing left to do */
@@ -68,10 +68,12 @@ struct watch {
     uint32_t losses;
     bool doubted; /* it was silent at doubt_beats */
     uint32_t doubt_beats;
-    bool stopped;     /* by a signal */
-    bool slept;       /* when it was stopped */
-    bool hangs;       /* of its own doing */
-    bool nothing_ran; /* the command could not be run */
+    uint64_t doubt_cpu_ns; /* its CPU time then */
+    uint64_t waited_ns;    /* since, using hardly any */
+    bool stopped;          /* by a signal */
+    bool slept;            /* when it was stopped */
+    bool hangs;            /* of its own doing */
+    bool nothing_ran;      /* the command could not be run */
     enum work_end end;
     bool ended;
 };

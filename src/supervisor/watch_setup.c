@@ -14,9 +14,10 @@
 
 #include "ringside/base.h"
 
-#define SILENCE_NS (10 * NSEC_PER_SEC)
-#define DOUBT_NS   (1 * NSEC_PER_SEC)
-#define STOPPED_NS (100 * NSEC_PER_MSEC)
+#define SILENCE_NS  (10 * NSEC_PER_SEC)
+#define DOUBT_NS    (1 * NSEC_PER_SEC)
+#define PATIENCE_NS (50 * NSEC_PER_SEC)
+#define STOPPED_NS  (100 * NSEC_PER_MSEC)
 
 static void signals_of_ours(const struct watch *w, sigset_t *set)
 {
@@ -49,6 +50,7 @@ int watch_prepare(struct watch *w, int socket, struct err *e)
     signals_of_ours(w, &signals);
     w->silence_ns = SILENCE_NS;
     w->doubt_ns = DOUBT_NS;
+    w->patience_ns = PATIENCE_NS;
     w->stopped_ns = STOPPED_NS;
     w->socket = socket;
     w->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -64,6 +64,7 @@ static enum work_end run_impatiently(enum work_end (*work)(void *ctx))
 {
     begin(work, -1);
     watch.silence_ns = watch.doubt_ns = SHORT_NS;
+    watch.patience_ns = 0;
     return watch_run(&watch);
 }
 
@@ -312,6 +313,7 @@ TEST(watch__a_worker_that_did_nothing_but_hang_is_lost_in_a_row)
 {
     begin(always_hangs, -1);
     watch.silence_ns = watch.doubt_ns = SHORT_NS / 2;
+    watch.patience_ns = SHORT_NS / 2;
     watch.page->orders = ORDER_FINISH;
     assert_int_equal(watch_run(&watch), WORK_FAILED);
     assert_in_range(watch.page->history.restarts, 3, 6);
@@ -331,6 +333,46 @@ static enum work_end hangs_from_the_start(void *ctx)
 TEST(watch__one_that_never_said_anything_is_replaced_too)
 {
     assert_int_equal(run_impatiently(hangs_from_the_start), WORK_DONE);
+    assert_int_equal(watch.page->history.restarts, 1);
+    end();
+}
+
+static enum work_end waits_in_silence(void *ctx)
+{
+    (void)ctx;
+    watch_alive(&watch, false);
+    poll(NULL, 0, (int)(4 * SHORT_NS / NSEC_PER_MSEC)); /* the subject: a disk that takes its time */
+    leave(WORK_DONE);
+    return WORK_DONE;
+}
+
+TEST(watch__a_worker_that_waits_is_waited_for)
+{
+    begin(waits_in_silence, -1);
+    watch.silence_ns = watch.doubt_ns = SHORT_NS;
+    assert_int_equal(watch_run(&watch), WORK_DONE);
+    assert_int_equal(workers_before(), 0);
+    end();
+}
+
+static enum work_end runs_in_circles_once(void *ctx)
+{
+    static volatile uint64_t rounds;
+
+    (void)ctx;
+    if (workers_before())
+        leave(WORK_DONE);
+    for (;;)
+        rounds++;
+    return WORK_DONE;
+}
+
+TEST(watch__a_worker_that_runs_in_circles_is_not_waited_for)
+{
+    begin(runs_in_circles_once, -1);
+    watch.silence_ns = watch.doubt_ns = SHORT_NS;
+    watch.patience_ns = UINT64_MAX;
+    assert_int_equal(watch_run(&watch), WORK_DONE);
     assert_int_equal(watch.page->history.restarts, 1);
     end();
 }
