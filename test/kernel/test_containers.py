@@ -14,7 +14,7 @@ from harness import (IS_ROOT, KERNEL_NOT_PERMITTED, ME, ORDINARY, KernelTest, Pr
                      new_folder, profilers, python3, require, require_tool, ringside, run, tool, wait_for,
                      wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 from pprof_read import OTHER_RIGHTS
-from test_launch import WAITS_FOR_SIGNAL
+from test_launch import MAKES_ORPHANS, WAITS_FOR_SIGNAL
 
 WORK_MS = 400
 OPTIONS = ["--frequency", "199", "-S", "shop"]
@@ -221,36 +221,6 @@ INIT = textwrap.dedent("""
 
 def under_init(command):
     return [python3(), "-c", INIT, *command]
-
-
-# Makes orphans that end at once, as many as it is told, and waits until somebody has reaped them.
-MAKES_ORPHANS = textwrap.dedent("""
-    import os, sys, time
-    count = int(sys.argv[1])
-    for _ in range(count // 100):
-        child = os.fork()
-        if child == 0:
-            for _ in range(100):
-                if os.fork() == 0:
-                    os._exit(0)
-            os._exit(0)
-        os.waitpid(child, 0)
-    def zombies():
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                state = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
-            except OSError:
-                continue
-            if state[0] == "Z":
-                found.append(pid)
-        return found
-    deadline = time.monotonic() + 30
-    while zombies() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    print(os.getppid(), count, len(zombies()))
-    sys.exit(5)
-""")
 
 
 class FileSystem(ContainerTest):

@@ -230,14 +230,16 @@ class Background(KernelTest):
         self.assertAlmostEqual(Profile(*files).total_s(lambda stack, labels: "run" in stack), 1, delta=0.05)
 
 
-# As process 1: makes orphans that end at once, and waits until somebody has reaped them.
+# Makes orphans that end at once, as many as it is told, and waits until somebody has reaped them.
 MAKES_ORPHANS = textwrap.dedent("""
     import os, sys, time
-    for _ in range(20):
+    count = int(sys.argv[1])
+    for batch in range(0, count, 100):
         child = os.fork()
         if child == 0:
-            if os.fork() == 0:
-                os._exit(0)
+            for _ in range(min(count - batch, 100)):
+                if os.fork() == 0:
+                    os._exit(0)
             os._exit(0)
         os.waitpid(child, 0)
     def zombies():
@@ -250,10 +252,10 @@ MAKES_ORPHANS = textwrap.dedent("""
             if state[0] == "Z":
                 found.append(pid)
         return found
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while zombies() and time.monotonic() < deadline:
         time.sleep(0.01)
-    print(os.getppid(), len(zombies()))
+    print(os.getppid(), count, len(zombies()))
     sys.exit(5)
 """)
 
@@ -266,9 +268,9 @@ class ProcessOne(KernelTest):
 
     def test_process_1_reaps_keeps_status_and_saves_the_profile(self):
         output = new_folder() / "cpu.pb.gz"
-        result = run(["unshare", "--pid", "--fork", "--mount-proc", ringside(), "--frequency", "999", "-O", output, python3(), "-c", MAKES_ORPHANS])
+        result = run(["unshare", "--pid", "--fork", "--mount-proc", ringside(), "--frequency", "999", "-O", output, python3(), "-c", MAKES_ORPHANS, "20"])
         self.assertEqual(result.status, 5, result)
-        self.assertEqual(result.out.split(), ["1", "0"], "parent is process 1, no zombies")
+        self.assertEqual(result.out.split(), ["1", "20", "0"], "parent is process 1, no zombies")
         self.assertGreater(Profile(output).total_s(), 0)
 
 

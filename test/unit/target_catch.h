@@ -253,6 +253,20 @@ MAYBE_UNUSED static uint32_t world_labels(struct profile *p, uint32_t pid, const
     return profile_add_labels(p, l, 4);
 }
 
+/* n functions with names of 8000 bytes, the i-th with a sample of i ns. */
+MAYBE_UNUSED static void world_add_long_names(struct profile *p, uint32_t n)
+{
+    char *name = malloc(8001);
+
+    memset(name, 'x', 8000);
+    name[8000] = '\0';
+    for (uint32_t i = 0; i < n; i++) {
+        name[snprintf(name, 32, "%u", i)] = '_';
+        profile_add_sample(p, world_frame(p, 0, name), PROFILE_NO_LABELS, (int64_t[]){1, i});
+    }
+    free(name);
+}
+
 /* main calls `stacks` functions, each in two threads of one name. */
 MAYBE_UNUSED static void world_fill(struct profile *p, uint32_t stacks)
 {

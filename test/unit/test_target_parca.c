@@ -303,15 +303,9 @@ TEST(target_parca__splits_what_is_too_large_for_a_message)
     struct catcher c = {0};
     struct profile p;
     int64_t cpu = 0;
-    char *name = malloc(8001);
 
     world_begin(&p, false);
-    memset(name, 'x', 8000);
-    name[8000] = '\0';
-    for (uint32_t i = 0; i < 6000; i++) {
-        name[snprintf(name, 32, "%u", i)] = '_';
-        profile_add_sample(&p, world_frame(&p, 0, name), PROFILE_NO_LABELS, (int64_t[]){1, i});
-    }
+    world_add_long_names(&p, 6000);
     assert_int_equal(convert(URL, &p, &world_identity, &c), 2);
     for (uint32_t i = 0; i < c.requests; i++) {
         struct sent s;
@@ -322,7 +316,6 @@ TEST(target_parca__splits_what_is_too_large_for_a_message)
         free_sent(&s);
     }
     assert_int_equal(cpu, 6000LL * 5999 / 2);
-    free(name);
     catcher_release(&c);
     profile_release(&p);
 }

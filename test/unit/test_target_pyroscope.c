@@ -224,15 +224,9 @@ TEST(target_pyroscope__splits_what_is_too_large)
     struct catcher c = {0};
     struct profile p;
     int64_t cpu = 0;
-    char *name = malloc(8001);
 
     world_begin(&p, false);
-    memset(name, 'x', 8000);
-    name[8000] = '\0';
-    for (uint32_t i = 0; i < 3000; i++) {
-        name[snprintf(name, 32, "%u", i)] = '_';
-        profile_add_sample(&p, world_frame(&p, 0, name), PROFILE_NO_LABELS, (int64_t[]){1, i});
-    }
+    world_add_long_names(&p, 3000);
     assert_in_range(convert(URL, &p, &world_identity, &c), 6, 12);
     for (uint32_t i = 0; i < c.requests; i++) {
         WireProfile *w = check_push(&c.request[i], NULL);
@@ -241,7 +235,6 @@ TEST(target_pyroscope__splits_what_is_too_large)
         free_pprof(w);
     }
     assert_int_equal(cpu, 3000LL * 2999 / 2);
-    free(name);
     catcher_release(&c);
     profile_release(&p);
 }
