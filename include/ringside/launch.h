@@ -60,6 +60,9 @@ int launch_receive(int socket, struct launch_message *out, int timeout_ms, struc
 /* Likewise, but only tells the kind and leaves the message to whoever shares the socket. */
 int launch_peek(int socket, enum launch_kind *kind, int timeout_ms, struct err *e);
 
+/* Until the other side has closed its end, whatever it said before, or the time is up. */
+void launch_await_close(int socket, int timeout_ms);
+
 /* A pair of connected sockets that keep message boundaries, both close-on-exec. */
 int launch_socketpair(int pair[2], struct err *e);
 

@@ -69,6 +69,8 @@ struct event_draft {
 /* Stores the value of a key, as far as it is right without knowing the event (value.c). */
 int event_value_store(struct event_draft *d, enum event_key_id key, const char *value, struct err *e);
 int event_parse_number(const char *text, uint64_t *out);
+/* Whether a key has that name, aliases left out (parse.c). */
+bool event_is_key(const char *word, size_t n);
 /* What holds between the values and the event (rules.c). -1 with *e, the place marked. */
 int event_draft_finish(struct event_draft *d, struct err *e);
 

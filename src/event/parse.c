@@ -54,13 +54,19 @@ static int key_twice(const struct event_draft *d, enum event_key_id key, const s
     return err_point(e, d->text, w->at, w->n);
 }
 
+bool event_is_key(const char *word, size_t n)
+{
+    enum event_key_id key = key_find(word, n);
+
+    return key < EVENT_KEYS && strlen(event_keys[key].name) == n;
+}
+
 /* "frequency:199", which would be a tracepoint. */
 static bool is_key_with_colon(const char *word)
 {
     size_t n = strcspn(word, ":");
-    enum event_key_id key = key_find(word, n);
 
-    return word[n] && key < EVENT_KEYS && strlen(event_keys[key].name) == n;
+    return word[n] && event_is_key(word, n);
 }
 
 static int take_word(struct event_draft *d, const struct event_word *w, struct err *e)

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "event_private.h"
 #include "ringside/arch.h"
@@ -28,9 +29,12 @@ static void PRINTF_LIKE(2, 3) put(struct printer *p, const char *fmt, ...)
 
 static void put_target(struct printer *p, const struct event_spec *s)
 {
-    size_t room = p->n < p->bytes ? p->bytes - p->n : 0;
     bool by_id = s->kind == EVENT_TRACEPOINT && s->perf_config;
+    size_t room;
 
+    if (s->kind == EVENT_TRACEPOINT && event_is_key(s->group, strlen(s->group)))
+        put(p, "event="); /* or it would be taken for that key and a mistaken colon */
+    room = p->n < p->bytes ? p->bytes - p->n : 0;
     if (!by_id || s->target[0])
         p->n += event_target_print(s, room ? p->out + p->n : NULL, room);
     if (by_id)

@@ -112,6 +112,15 @@ static ssize_t receive(int socket, struct msghdr *message, int flags)
     return n;
 }
 
+void launch_await_close(int socket, int timeout_ms)
+{
+    uint64_t until_ns = clock_mono_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC, now_ns;
+    struct pollfd p = {.fd = socket};
+
+    while (!p.revents && (now_ns = clock_mono_ns()) < until_ns)
+        poll(&p, 1, (int)((until_ns - now_ns) / NSEC_PER_MSEC) + 1);
+}
+
 int launch_peek(int socket, enum launch_kind *kind, int timeout_ms, struct err *e)
 {
     char first = 0;

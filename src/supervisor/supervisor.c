@@ -28,7 +28,8 @@
 #include "targets.h"
 
 /* Longest time the parent shape waits for the last profile to be written, sending not counted. */
-#define PROFILE_TIMEOUT_MS 60000
+#define PROFILE_TIMEOUT_MS     60000
+#define NOTHING_RAN_TIMEOUT_MS 2000
 
 /* The profiler seen from this side: the socket to it, and the go-between of its fork until it is settled. */
 struct other_side {
@@ -111,6 +112,13 @@ static void hand_over(const struct options *o, struct other_side *other)
     launch_restore_files(&files);
 }
 
+/* And outlives the profiler, which would take this process's end for the command's. */
+static void say_nothing_ran(const struct other_side *other)
+{
+    launch_say(other->socket, LAUNCH_EXEC_FAILED);
+    launch_await_close(other->socket, NOTHING_RAN_TIMEOUT_MS);
+}
+
 /* Whoever cannot give up what it was to give up does not run the command: that was asked for to be safe. */
 static int become_command(const struct run *run, struct other_side *other)
 {
@@ -122,7 +130,7 @@ static int become_command(const struct run *run, struct other_side *other)
     if (rights_give_up(run->rights, &e) == 0)
         status = launch_exec(run->options->command, &e);
     if (other->socket >= 0)
-        launch_say(other->socket, LAUNCH_EXEC_FAILED);
+        say_nothing_ran(other);
     log_error(supervisor, "cannot run %s%s", status == EXIT_USAGE ? "the command: " : "", e.text);
     return status;
 }
@@ -190,7 +198,7 @@ static int be_child(const struct run *run, struct other_side *other, struct gate
 {
     if (gate_wait(gate))
         return become_command(run, other);
-    launch_say(other->socket, LAUNCH_EXEC_FAILED);
+    say_nothing_ran(other);
     return EXIT_USAGE;
 }
 

@@ -288,6 +288,8 @@ TEST(event__printed_spec_reads_back_the_same)
         "uretprobe:/x:0x10",
         "r01c2 mode=s",
         "raw_syscalls:sys_enter o=16 z=4 s=123456789012",
+        "event=raw_offset:e f=7",
+        "event=label:x id=3",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {

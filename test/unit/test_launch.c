@@ -69,6 +69,30 @@ TEST(message__arrives_from_a_side_that_closed_without_listening)
     close(pair[0]);
 }
 
+TEST(message__does_not_hide_that_its_sender_closed)
+{
+    int pair[2];
+    struct err e;
+    pid_t other;
+
+    assert_int_equal(launch_socketpair(pair, &e), 0);
+    assert_int_equal(launch_say(pair[1], LAUNCH_READY), 0);
+    other = fork();
+    if (other == 0) {
+        static struct launch_message m;
+
+        close(pair[0]);
+        launch_receive(pair[1], &m, -1, NULL); /* and closes with its end */
+        _exit(m.kind != LAUNCH_EXEC_FAILED);
+    }
+    close(pair[1]);
+    launch_say(pair[0], LAUNCH_EXEC_FAILED);
+    launch_await_close(pair[0], 600000);
+    assert_int_equal(launch_say(pair[0], LAUNCH_EXEC_FAILED), -1);
+    assert_int_equal(waitpid(other, NULL, 0), other);
+    close(pair[0]);
+}
+
 TEST(message__whose_descriptors_do_not_fit_is_an_error)
 {
     int pair[2], pipes[2], next_free;
