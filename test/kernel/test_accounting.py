@@ -45,7 +45,7 @@ class Rings(KernelTest):
             folder = new_folder() / "profiles"
             run([*slow, ringside(), *nice, "--wait", "--frequency", "260", "-u", "1", "-O", f"{folder}/", fixture("threads"), "2", "4000"])
             profile = Profile(*sorted(folder.iterdir()))
-            self.assertGreaterEqual(len(profile.files), 3)
+            self.assertGreaterEqual(len(profile.files), 2)  # one of them in the middle of the run
             if profile.comment_number("lost") == 0:
                 break
         self.assertEqual(profile.comment_number("lost"), 0, profile.comments)  # of samples and of any records
