@@ -61,12 +61,13 @@ int launch_say(int socket, enum launch_kind kind)
     return launch_send(socket, &(struct launch_outgoing){.kind = kind}, NULL);
 }
 
-static int wait_readable(int socket, int timeout_ms, struct err *e)
+/* events: POLLIN, or 0 for the other side's end alone. */
+static int wait_for(int socket, short events, int timeout_ms, struct err *e)
 {
     uint64_t until = clock_mono_ns() + (uint64_t)MAX_OF(timeout_ms, 0) * NSEC_PER_MSEC;
 
     for (;;) {
-        struct pollfd p = {.fd = socket, .events = POLLIN};
+        struct pollfd p = {.fd = socket, .events = events};
         uint64_t now = clock_mono_ns();
         int left =
             timeout_ms < 0 ? -1 : (int)((MAX_OF(until, now) - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
@@ -114,11 +115,7 @@ static ssize_t receive(int socket, struct msghdr *message, int flags)
 
 void launch_await_close(int socket, int timeout_ms)
 {
-    uint64_t until_ns = clock_mono_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC, now_ns;
-    struct pollfd p = {.fd = socket};
-
-    while (!p.revents && (now_ns = clock_mono_ns()) < until_ns)
-        poll(&p, 1, (int)((until_ns - now_ns) / NSEC_PER_MSEC) + 1);
+    wait_for(socket, 0, timeout_ms, NULL);
 }
 
 int launch_peek(int socket, enum launch_kind *kind, int timeout_ms, struct err *e)
@@ -128,7 +125,7 @@ int launch_peek(int socket, enum launch_kind *kind, int timeout_ms, struct err *
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     ssize_t n;
 
-    if (wait_readable(socket, timeout_ms, e) < 0)
+    if (wait_for(socket, POLLIN, timeout_ms, e) < 0)
         return -1;
     n = receive(socket, &message, MSG_PEEK);
     if (n < 0)
@@ -148,7 +145,7 @@ int launch_receive(int socket, struct launch_message *out, int timeout_ms, struc
     ssize_t n;
 
     out->fd_count = 0;
-    if (wait_readable(socket, timeout_ms, e) < 0)
+    if (wait_for(socket, POLLIN, timeout_ms, e) < 0)
         return -1;
     n = receive(socket, &message, MSG_CMSG_CLOEXEC);
     if (n < 0)

@@ -314,6 +314,10 @@ class Profile:
         """CPU time of the stacks that hold this frame."""
         return self.total_s(lambda stack, labels: name in stack)
 
+    def sampled_s(self):
+        """CPU time that is shown with its stack: the leaf is no frame of accounts."""
+        return self.total_s(lambda stack, labels: not stack[0].startswith("["))
+
     def complete_share(self, where=lambda stack, labels: True):
         cut = self.count(lambda stack, labels: where(stack, labels) and stack[-1] in CUT_FRAMES)
         return 1 - cut / max(self.count(where), 1)

@@ -76,8 +76,7 @@ class Attach(KernelTest):
             profile = Profile(output)
             self.assertGreater(profile.total_s(), 0.95 * (result.cpu_s - attached) - 0.05, profile.top())
             self.assertLess(profile.total_s(), 1.04 * (result.cpu_s - before) + 0.05 + result.stolen_s, profile.top())
-            known_s = profile.total_s(lambda stack, labels: not stack[0].startswith("["))
-            self.assertGreater(profile.frame_s("stay_leaf"), 0.3 * known_s, profile.top())
+            self.assertGreater(profile.frame_s("stay_leaf"), 0.4 * profile.sampled_s(), profile.top())
 
     def test_several_processes_and_one_that_cannot_be_had(self):
         targets = [self.burner() for _ in range(2)]
