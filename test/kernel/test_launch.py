@@ -10,16 +10,23 @@ import textwrap
 from harness import (IS_ROOT, ME, KernelTest, Profile, each_user, fixture, main, new_folder, python3, require,
                      require_tool, ringside, run, wait_for, wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
+# next_signals() of a command. Through a pipe, since pause() sleeps on when the signal came right before it.
+TAKES_SIGNALS = textwrap.dedent("""
+    import os, signal, sys
+    came, comes = os.pipe()
+    os.set_blocking(comes, False)
+    signal.set_wakeup_fd(comes)
+    def take(*numbers):
+        for number in numbers:
+            signal.signal(number, lambda number, frame: None)
+    def next_signals():
+        return os.read(came, 100)
+""")
 # Says which signal it got, as its exit status. Standard output tells when it is ready.
-WAITS_FOR_SIGNAL = textwrap.dedent("""
-    import signal, sys
-    def got(number, frame):
-        sys.exit(number)
-    for number in map(int, sys.argv[1:]):
-        signal.signal(number, got)
+WAITS_FOR_SIGNAL = TAKES_SIGNALS + textwrap.dedent("""
+    take(*map(int, sys.argv[1:]))
     print("ready", flush=True)
-    while True:
-        signal.pause()
+    sys.exit(next_signals()[0])
 """)
 
 
@@ -141,21 +148,14 @@ class Signals(KernelTest):
         self.assertEqual(command.wait(30).status, 128 + signal.SIGTERM)
 
 
-# Counts SIGTERM, and tells how many came before the signal that ends it; that one is delivered last, as its number is higher.
-COUNTS_SIGTERM = textwrap.dedent("""
-    import os, signal
-    came = 0
-    def count(number, frame):
-        global came
-        came += 1
-    def end(number, frame):
-        print("came", came, flush=True)
-        os._exit(0)
-    signal.signal(signal.SIGTERM, count)
-    signal.signal(signal.SIGRTMIN + 1, end)
+# Counts SIGTERM until the signal that ends it: of two that are pending the kernel delivers both before the program goes on.
+COUNTS_SIGTERM = TAKES_SIGNALS + textwrap.dedent("""
+    take(signal.SIGTERM, signal.SIGRTMIN + 1)
     print("ready", flush=True)
-    while True:
-        signal.pause()
+    seen = b""
+    while signal.SIGRTMIN + 1 not in seen:
+        seen += next_signals()
+    print("came", seen.count(signal.SIGTERM), flush=True)
 """)
 TAKES_HANG_UP = textwrap.dedent("""
     import os, signal
