@@ -247,7 +247,6 @@ def cpu_s(pid):
     return (int(user) + int(system)) / CLOCK_TICKS
 
 
-
 def processes_of(executable):
     """Ids of the processes that run this file."""
     found = []

@@ -8,8 +8,9 @@
  *     -n N      its Nth call, from 1
  *     -m        count calls of malloc, calloc and realloc in place of system calls
  *     -f        further calls of the same class fail, too, in every process, with the first errno of each
- *     -k        the process is killed there; -s: it is held until a command was executed, or the program
- * ended -e ERRNO  0: the call is made (and nothing fails); default: one that the call is known to fail with,
+ *     -k        the process is killed there
+ *     -s        it is held there until a command was executed or the program ended
+ *     -e ERRNO  0: the call is made (and nothing fails); default: one that the call is known to fail with,
  *     -r R      and of these number R (modulo how many there are)
  *     -d S      seconds after which what still runs is reported and killed (default 20)
  *

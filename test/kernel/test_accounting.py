@@ -6,8 +6,10 @@ import textwrap
 import time
 
 from harness import (ENDED_WITHIN_A_PERIOD, IS_ROOT, KERNEL_NOT_PERMITTED, KernelTest, Profile, each_user, fixture, main,
-                     new_folder, paranoid, profile_run, python3, require_tool, ringside, run, stat_fields, status_number, supervisor,
+                     new_folder, paranoid, profile_run, python3, ringside, run, stat_fields, status_number, supervisor, tool,
                      wait_for, worker, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+
+RENAMEAT2_CALL = 316  # for helper_delay_call
 
 
 class Shares(KernelTest):
@@ -38,8 +40,7 @@ class Rings(KernelTest):
 
     def test_nothing_is_lost_while_a_profile_takes_long_to_write(self):
         """Rings last half a second at this rate (the most that any do), and every profile takes twice that to get its name."""
-        slow = [require_tool("strace", "strace"), "-f", "-o", "/dev/null", "--seccomp-bpf", "-e", "trace=renameat2",
-                "-e", "inject=renameat2:delay_enter=1s"]
+        slow = [tool("helper_delay_call"), RENAMEAT2_CALL, 1000]
         nice = ["--nice", "-20"] if IS_ROOT else []  # what else runs here must not keep the profiler from its turn
         for _ in range(3):  # and where it does all the same, it does not each time
             folder = new_folder() / "profiles"

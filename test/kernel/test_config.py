@@ -3,9 +3,10 @@
 import os
 import time
 
-from harness import (ME, KernelTest, Profile, each_user, fixture, main, new_folder, profile_run, profilers, python3, require_tool,
-                     ringside, run, supervisor, wait_for, wait_profilers_gone, worker, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+from harness import (ME, KernelTest, Profile, each_user, fixture, main, new_folder, profile_run, profilers, python3,
+                     ringside, run, supervisor, tool, wait_for, wait_profilers_gone, worker, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
+SETPRIORITY_CALL = 141  # for helper_delay_call
 SECRET = "0123456789abcdef0123456789abcdef"
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith(("RINGSIDE_", "DD_", "OTEL_"))}
 
@@ -54,8 +55,7 @@ class Process(KernelTest):
 
     def test_the_command_waits_for_the_profiler_as_long_as_it_is_told(self):
         """The profiler sets its nice value before it is ready; here that takes five seconds."""
-        slow = [require_tool("strace", "strace"), "-f", "-o", "/dev/null", "--seccomp-bpf", "-e", "trace=setpriority",
-                "-e", "inject=setpriority:delay_enter=5s"]
+        slow = [tool("helper_delay_call"), SETPRIORITY_CALL, 5000]
         waited = {}
         for limit in ("100ms", "60s"):
             begun = time.time()
