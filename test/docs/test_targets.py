@@ -37,7 +37,7 @@ ringside = None
 
 def clean_environment(folder, **more):
     """As in a shell in which nothing was set that Ringside reads."""
-    return {"PATH": str(folder), "HOME": str(folder), "RINGSIDE_SPOOL": "memory", **more}
+    return {"PATH": str(folder), "HOME": str(folder), "RINGSIDE_SPOOL": "memory", "RINGSIDE_START_TIMEOUT": "60s", **more}
 
 
 class Folder(unittest.TestCase):

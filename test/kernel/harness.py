@@ -33,6 +33,9 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc
 
 paths = None  # what main() was told: .ringside, .fixtures, .tools
 
+# A machine that stands still for two seconds is no reason to start without the profiler; where the limit is the subject, tests set it.
+os.environ.setdefault("RINGSIDE_START_TIMEOUT", "60s")
+
 
 # ---- what this machine can do ----
 
@@ -313,9 +316,9 @@ class Profile:
         """CPU time of the stacks that hold this frame."""
         return self.total_s(lambda stack, labels: name in stack)
 
-    def sampled_s(self):
+    def sampled_s(self, where=lambda stack, labels: True):
         """CPU time that is shown with its stack: the leaf is no frame of accounts."""
-        return self.total_s(lambda stack, labels: not stack[0].startswith("["))
+        return self.total_s(lambda stack, labels: where(stack, labels) and not stack[0].startswith("["))
 
     def complete_share(self, where=lambda stack, labels: True):
         cut = self.count(lambda stack, labels: where(stack, labels) and stack[-1] in CUT_FRAMES)

@@ -18,6 +18,7 @@ from test_launch import MAKES_ORPHANS, WAITS_FOR_SIGNAL
 
 WORK_MS = 400
 OPTIONS = ["--frequency", "199", "-S", "shop"]
+FINE = ["--frequency", "1999", "-S", "shop"]  # where shares are judged: by chance those of 400 ms are 2 points off, not 6
 INSIDE = "/app/ringside"
 
 
@@ -312,7 +313,7 @@ class Proc(ContainerTest):
                     continue
                 with self.subTest(surroundings=name, shape=shape):
                     container, folder = self.with_output(user, **surroundings)
-                    result = self.run_in(container, under_init([INSIDE, *OPTIONS, *options, "/app/split", WORK_MS]))
+                    result = self.run_in(container, under_init([INSIDE, *FINE, *options, "/app/split", WORK_MS]))
                     profile = self.assertProfiled(folder, result)
                     self.assertSplit(profile)
                     self.assertEqual(result.err, "")
@@ -385,7 +386,7 @@ class MinimalRoot(ContainerTest):
             for shape in ("parent", "wait"):
                 with self.subTest(proc=proc, shape=shape):
                     container, folder = self.with_output(user, usr=False, dev=False, proc=proc, extra=libraries + "\nrmdir sys old")
-                    result = self.run_in(container, [INSIDE, *OPTIONS, *shape_options("/out")[shape], f"/app/{command}", WORK_MS])
+                    result = self.run_in(container, [INSIDE, *FINE, *shape_options("/out")[shape], f"/app/{command}", WORK_MS])
                     profile = self.assertProfiled(folder, result)
                     self.assertEqual(result.err, "")
                     self.assertSplit(profile)
@@ -486,10 +487,12 @@ class OtherRights(ContainerTest):
                     folder = new_folder(ORDINARY)
                     program, plain = self.program(fixture("split"), how), fixture("split")
                     script = f"{plain} {WORK_MS}; {program} {WORK_MS}; {plain} {WORK_MS}; exit 9"
-                    result = run([ringside(), *OPTIONS, *shape_options(folder)[shape], "sh", "-c", script], ORDINARY)
+                    command = self.start([ringside(), *OPTIONS, *shape_options(folder)[shape], "sh", "-c", script], ORDINARY)
+                    result = command.wait()
                     self.assertEqual((result.status, len(result.out.split())), (9, 3), result)
                     files = wait_for(lambda: list(folder.glob("shop*.pb.gz")), "the profile")
                     wait_profilers_gone()
+                    result.err = command.text("stderr")  # all of it
                     profile = Profile(*files)
                     seen = profile.total_s(lambda stack, labels: labels.get("process_name") == "split")
                     self.assertAlmostEqual(seen, 2 * WORK_MS / 1000, delta=0.1 + result.stolen_s, msg=profile.top())
@@ -503,9 +506,11 @@ class OtherRights(ContainerTest):
                 with self.subTest(how=how, shape=shape):
                     folder = new_folder(ORDINARY)
                     program = self.program(fixture("split"), how)
-                    result = run([ringside(), *OPTIONS, *shape_options(folder)[shape], program, WORK_MS], ORDINARY)
+                    command = self.start([ringside(), *OPTIONS, *shape_options(folder)[shape], program, WORK_MS], ORDINARY)
+                    result = command.wait()
                     self.assertEqual((result.status, len(result.out.split())), (0, 1), result)
                     wait_profilers_gone()
+                    result.err = command.text("stderr")  # all of it
                     self.assertReported(program, result, Profile(*folder.glob("shop*.pb.gz")))
 
     def test_programs_that_may_not_be_read(self):

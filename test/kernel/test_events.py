@@ -14,6 +14,7 @@ WITHIN = 0.02
 TRACEFS = "/sys/kernel/tracing"
 LIBC = "/lib/x86_64-linux-gnu/libc.so.6"
 LOST = "[samples lost]"
+FITS_A_RING = "3200", "4"  # of countable, in samples of 4096 bytes each: none is lost, whenever the profiler gets its turn
 
 
 # ---- what this machine has ----
@@ -95,8 +96,10 @@ class PageFaults(EventTest):
             with self.subTest(rate=rate):
                 profile, truth, _ = count(f"sPF {rate}", [fixture("countable"), "faults", "200000"], user)
                 self.assertCounted(profile.total("page_faults"), truth["faults"], profile)
-                if rate != "period=7":  # at which samples may be lost, and are shown so
-                    self.assertCounted(profile.of("page_faults", "touch_pages"), 200000, profile)
+                # nobody waits for the profiler here: what its rings have no room for is shown as lost, and no more than that
+                self.assertCounted(profile.of("page_faults", "touch_pages") + profile.of("page_faults", LOST), 200000, profile)
+                if rate != "period=7":
+                    self.assertGreater(profile.of("page_faults", "touch_pages"), 100000, profile)
 
     @each_user
     def test_all_are_there_where_the_kernel_adjusts_the_period(self, user):
@@ -220,7 +223,7 @@ class Tracepoints(EventTest):
         for weight in ("arg=3", "field=args[2]", "reg=rdx"):
             with self.subTest(weight=weight):
                 events = f"raw_syscalls:sys_enter {weight} label=asked unit=bytes stack_sample_size=4096"
-                profile, truth, _ = count(events, [fixture("countable"), "writes", "20000", "4"], tracefs=True)
+                profile, truth, _ = count(events, [fixture("countable"), "writes", *FITS_A_RING], tracefs=True)
                 # what other calls have in the register is anything; those of the function are known
                 self.assertCounted(profile.of("asked", "write_bytes"), truth["bytes"], profile)
 
@@ -257,7 +260,7 @@ class Probes(EventTest):
     def test_sizes_of_all_threads_and_processes_add_up(self):
         """Both threads and children: an event of the uprobe PMU, inherited, makes pthread_create and fork fail."""
         profile, truth, _ = count(f"uprobe:{self.libc}:malloc arg=1 label=malloced unit=bytes stack_sample_size=4096",
-                                  [fixture("countable"), "mallocs", "20000", "4"], tracefs=True)
+                                  [fixture("countable"), "mallocs", *FITS_A_RING], tracefs=True)
         self.assertCounted(profile.of("malloced", "allocate"), truth["bytes"], profile)
         self.assertCounted(profile.total("malloced"), truth["bytes"], profile)
         self.assertEqual(defined_probes(), [])
@@ -278,7 +281,7 @@ class Probes(EventTest):
     def test_without_tracefs_the_first_thread_is_probed_and_nothing_breaks(self):
         require("no-tracefs", not os.path.exists(f"{TRACEFS}/events"), "tracefs is mounted for all")
         profile, truth, result = count(f"uprobe:{self.libc}:malloc arg=1 label=malloced stack_sample_size=4096; sPF",
-                                       [fixture("countable"), "mallocs", "20000", "4"])
+                                       [fixture("countable"), "mallocs", *FITS_A_RING])
         self.assertIn("first thread", result.err)
         first = truth["bytes"] / 8
         self.assertCounted(profile.of("malloced", "allocate"), first, profile)

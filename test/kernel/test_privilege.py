@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Giving up: --drop-caps and --switch-user, as /proc tells of the command and of every process of ours, and that profiling goes on."""
+import contextlib
 import errno
 import os
 import re
@@ -49,8 +50,12 @@ def own_status():
 
 
 def thread_statuses(pid):
-    """Of each thread: capabilities are a thread's own."""
-    return [status_of(f"{pid}/task/{thread}") for thread in os.listdir(f"/proc/{pid}/task")]
+    """Of each thread: capabilities are a thread's own. The first is there as long as the process."""
+    statuses = [status_of(f"{pid}/task/{pid}")]
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            statuses.append(status_of(f"{pid}/task/{thread}"))
+    return statuses
 
 
 # ---- running ----
