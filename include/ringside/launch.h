@@ -113,7 +113,8 @@ int launch_wait(pid_t child, uint64_t *cpu_ns);
  * The parent shape's waiting: forwards signals that were sent to the caller to child, reaps whatever ends,
  * and returns the child's wait status; *cpu_ns gets the CPU time of it and of all it waited for (wait4's
  * rusage). What the terminal, or anybody, sends to the whole group reaches the child by itself and is
- * not sent twice; for that the caller leaves its process group where there is no terminal.
+ * not sent twice; for that the caller leaves its process group, where there is no terminal, before the
+ * command starts.
  */
 struct launch_parent {
     int signal_fd;
@@ -122,6 +123,7 @@ struct launch_parent {
 };
 int launch_parent_prepare(struct launch_parent *p, struct err *e); /* before forking; all or nothing */
 void launch_parent_restore(struct launch_parent *p);               /* in the child, or without one */
+void launch_parent_leave_group(void);                              /* when there is a child in it */
 int launch_parent_wait(struct launch_parent *p, pid_t child, uint64_t *cpu_ns);
 
 #endif

@@ -47,10 +47,9 @@ struct worker_config {
     uint64_t root_clock_ns;                 /* its process clock when profiling began */
     const struct worker_attached *attached; /* the first of them is the root */
     uint32_t attached_count;
-    bool whole_host; /* all processes, known from when they are first sampled; no root */
-    const uint64_t
-        *charged_ns;   /* CPU time wait4 reported for the whole tree; set by the end of the feed, else 0 */
-    struct sink *sink; /* NULL: no local files */
+    bool whole_host;            /* all processes, known from when they are first sampled; no root */
+    const uint64_t *charged_ns; /* CPU time wait4 reported for the whole tree; 0: not known */
+    struct sink *sink;          /* NULL: no local files */
     const struct procfs_door
         *door;               /* to files of the target we may not open ourselves; NULL: there is none */
     int kallsyms_fd;         /* /proc/kallsyms, opened with the right to see addresses; 0: none */
@@ -63,7 +62,10 @@ struct worker_config {
      * for a hang. asleep: until the feed wakes it, which may be never. NULL: nobody watches.
      */
     void (*alive)(void *ctx, bool asleep);
-    void *alive_ctx;
+    /* The feed ended by itself: returns when *charged_ns is known, or will not be. NULL: there is no waiting.
+     */
+    void (*await_charge)(void *ctx);
+    void *watch_ctx;           /* of both */
     uint64_t memory_bytes_max; /* resident; 0: no limit. Beyond it the worker ends with WORKER_AGAIN */
     uint32_t profiles_max;     /* after so many likewise; 0: never */
 };

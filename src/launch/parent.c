@@ -96,7 +96,7 @@ static bool has_terminal(void)
  * leaves the group to the command. Not where there is a terminal: shells stop and continue whole groups, and
  * what terminals send can be told.
  */
-static void leave_group(void)
+void launch_parent_leave_group(void)
 {
     pid_t other;
 
@@ -130,7 +130,6 @@ int launch_parent_wait(struct launch_parent *p, pid_t child, uint64_t *cpu_ns)
 {
     int status = 0;
 
-    leave_group();
     while (!reap(child, &status, cpu_ns)) {
         struct signalfd_siginfo info;
         ssize_t n = read(p->signal_fd, &info, sizeof(info));

@@ -42,6 +42,7 @@ struct run {
     const char *version; /* of Ringside */
     const struct target_list *targets;
     const struct rights *rights;
+    bool parent;         /* the command's parent stays, and says what it used */
     struct sink *stream; /* an output that is open already; NULL: none is */
 };
 

@@ -79,8 +79,8 @@ int rights_give_up(const struct rights *r, struct err *e)
 
 int gate_open(struct gate *g, const struct rights *r, struct err *e)
 {
-    *g = (struct gate){{-1, -1}};
-    return r->drop && pipe2(g->fds, O_CLOEXEC) < 0 ? err_set(e, errno, "pipe") : 0;
+    *g = (struct gate){{-1, -1}, r->drop};
+    return pipe2(g->fds, O_CLOEXEC) < 0 && g->strict ? err_set(e, errno, "pipe") : 0;
 }
 
 bool gate_wait(struct gate *g)
@@ -94,11 +94,11 @@ bool gate_wait(struct gate *g)
     do {
         n = read(g->fds[0], &go, 1);
     } while (n < 0 && errno == EINTR);
-    if (n < 0) /* else the parent says it */
+    if (n < 0 && g->strict) /* else the parent says it */
         log_error(supervisor, "cannot run the command: option --drop-caps: wait for the parent: %s",
                   strerror(errno));
     close(g->fds[0]);
-    return n == 1;
+    return n == 1 || !g->strict;
 }
 
 /* This side's reading end goes last: without any, writing would be SIGPIPE. */
@@ -106,7 +106,7 @@ void gate_answer(struct gate *g, bool go)
 {
     if (g->fds[0] < 0)
         return;
-    if (go && write(g->fds[1], "", 1) != 1)
+    if (go && write(g->fds[1], "", 1) != 1 && g->strict)
         log_error(supervisor, "cannot run the command: it cannot be told to start");
     close(g->fds[1]);
     close(g->fds[0]);

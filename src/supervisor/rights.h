@@ -32,11 +32,13 @@ int rights_give_up(const struct rights *r, struct err *e);
 int rights_drop(const struct rights *r, struct err *e);
 
 /*
- * The parent shape: the child waits until its parent has dropped what it is to drop, if anything. Made before
- * the fork; each side then calls its own.
+ * The parent shape: the child waits until its parent has done what is to be done before the command starts.
+ * Made before the fork; each side then calls its own. -1 with *e: there is none, and something is to be
+ * dropped.
  */
 struct gate {
-    int fds[2]; /* -1: open all the time */
+    int fds[2];  /* -1: open all the time */
+    bool strict; /* something is to be dropped: who cannot wait does not go on */
 };
 int gate_open(struct gate *g, const struct rights *r, struct err *e);
 bool gate_wait(struct gate *g);            /* in the child; false: do not run the command */

@@ -193,7 +193,7 @@ static void await_profile(int socket, int signal_fd, uint64_t command_cpu_ns, ui
         log_error(supervisor, "no profile: %s", e.text);
 }
 
-/* The child: waits for its parent's part in giving up. */
+/* The child: waits for its parent's part. */
 static int be_child(const struct run *run, struct other_side *other, struct gate *gate)
 {
     if (gate_wait(gate))
@@ -202,11 +202,13 @@ static int be_child(const struct run *run, struct other_side *other, struct gate
     return EXIT_USAGE;
 }
 
-static void drop_as_parent(const struct run *run, struct gate *gate)
+/* Of the group a command that runs already could be told something twice. */
+static void get_ready_as_parent(const struct run *run, struct gate *gate)
 {
     struct err e;
     bool dropped = rights_drop(run->rights, &e) == 0;
 
+    launch_parent_leave_group();
     if (!dropped)
         log_error(supervisor, "cannot run the command: %s", e.text);
     gate_answer(gate, dropped);
@@ -246,7 +248,7 @@ static int run_as_parent(const struct run *run, struct other_side *other)
         return become_command(run, other);
     }
     base_set_last_resort(await_child, &child);
-    drop_as_parent(run, &gate);
+    get_ready_as_parent(run, &gate);
     status = launch_parent_wait(&parent, child, &cpu_ns);
     await_profile(other->socket, parent.signal_fd, cpu_ns, run->options->flush_timeout_ms);
     return exit_status_of(status);
@@ -380,7 +382,7 @@ int supervisor_run(const struct options *o, const char *version)
     bool parent = o->enable && (o->wait_set ? o->wait : single_file);
     struct other_side other = {.socket = -1};
     struct rights rights;
-    struct run run = {.options = o, .version = version, .rights = &rights};
+    struct run run = {.options = o, .version = version, .rights = &rights, .parent = parent && o->command[0]};
     struct bare bare = {.run = &run, .other = &other};
     struct err e;
     int status;

@@ -36,6 +36,7 @@
 #define LOST_BEFORE_END 3  /* workers lost in a row when all that is left is to end */
 #define HURRIED_NS      (60 * NSEC_PER_SEC)
 #define LOSSES_TOLD     16
+#define TIMER_TRIES     8
 #define BUSY_PART       4 /* who uses this part of a moment's CPU time is busy */
 
 /* ---- starting and losing ---- */
@@ -81,6 +82,7 @@ static void start(struct watch *w)
 
     if (w->started_ns)
         broker_renew(&w->broker);
+    w->page->asleep = false;
     watch_set_dead_man(w, w->silence_ns); /* before the worker, who may be asleep before fork returns here */
     pid = fork();
     if (pid == 0)
@@ -142,9 +144,9 @@ static void lose(struct watch *w, int status, uint64_t lived_ns)
 }
 
 /* For so long the worker had done nothing when it was given up. */
-static uint64_t silent_ns(const struct watch *w)
+static uint64_t silent_ns(const struct watch *w, uint64_t now_ns)
 {
-    return w->hangs ? w->silence_ns + w->doubt_ns + w->waited_ns : 0;
+    return w->hangs ? now_ns - w->silent_since_ns : 0;
 }
 
 static void take_end(struct watch *w, int status, const struct rusage *used)
@@ -165,18 +167,40 @@ static void take_end(struct watch *w, int status, const struct rusage *used)
         w->page->history.hurried = lived_ns < HURRIED_NS ? w->page->history.hurried + 1 : 0;
         w->pause_ns = 0;
     } else {
-        lose(w, status, lived_ns - MIN_OF(lived_ns, silent_ns(w)));
+        lose(w, status, lived_ns - MIN_OF(lived_ns, silent_ns(w, now_ns)));
     }
 }
 
 /* ---- what wakes the supervisor ---- */
+
+static bool is_asleep(const struct watch *w)
+{
+    return __atomic_load_n(&w->page->asleep, __ATOMIC_SEQ_CST);
+}
+
+/* The timer is the worker's, too, who may stop it or set it while we do: the last word must fit what it does.
+ */
+static void set_unless_asleep(const struct watch *w, uint64_t ns)
+{
+    bool asleep;
+
+    for (int i = 0; i < TIMER_TRIES; i++) {
+        asleep = is_asleep(w);
+        watch_set_dead_man(w, asleep ? 0 : ns);
+        if (asleep == is_asleep(w))
+            return;
+    }
+}
 
 static void doubt(struct watch *w, uint64_t for_ns)
 {
     w->doubted = true;
     w->doubt_beats = w->page->beats;
     w->doubt_cpu_ns = clock_process_cpu_ns(w->worker);
-    watch_set_dead_man(w, for_ns);
+    if (w->stopped)
+        watch_set_dead_man(w, for_ns);
+    else
+        set_unless_asleep(w, for_ns);
 }
 
 static void order(struct watch *w, uint32_t what)
@@ -188,20 +212,16 @@ static void order(struct watch *w, uint32_t what)
     w->pause_ns = 0;
 }
 
-/* A whole container was stopped for a moment, maybe: whether it slept is as it was. */
+/* A whole container was stopped for a moment, maybe. */
 static void on_continued(struct watch *w)
 {
-    if (w->stopped && w->doubt_beats == w->page->beats)
-        watch_set_dead_man(w, w->slept ? 0 : w->silence_ns);
+    if (w->stopped)
+        set_unless_asleep(w, w->silence_ns);
     w->stopped = w->doubted = false;
 }
 
 static void on_stopped(struct watch *w)
 {
-    struct itimerspec left = {0};
-
-    timerfd_gettime(w->dead_man_fd, &left);
-    w->slept = !left.it_value.tv_sec && !left.it_value.tv_nsec;
     w->stopped = true;
     doubt(w, w->stopped_ns);
 }
@@ -241,6 +261,7 @@ static void on_word(struct watch *w)
 
     if (launch_receive(w->socket, &m, 0, NULL) <= 0) {
         w->socket = -1; /* the command runs in its place, or both are gone */
+        __atomic_store_n(&w->page->alone, true, __ATOMIC_RELEASE);
     } else if (m.kind == LAUNCH_EXEC_FAILED) {
         w->nothing_ran = true;
         if (w->worker)
@@ -269,6 +290,7 @@ static void on_silence(struct watch *w)
         return; /* put off just now */
     if (!w->doubted || w->doubt_beats != w->page->beats) {
         w->waited_ns = 0;
+        w->silent_since_ns = clock_mono_ns() - w->silence_ns;
         doubt(w, w->doubt_ns);
         return;
     }

@@ -26,9 +26,11 @@ enum {
 /* In memory that supervisor and workers share. What the worker writes, the supervisor only compares. */
 struct watch_page {
     uint32_t orders;     /* set by the supervisor, for this worker and those that follow */
+    uint32_t alone;      /* likewise: the wrapper is gone, or has become the command */
     uint64_t charged_ns; /* CPU time of the whole tree, from the parent that waited for it; 0: not known */
     struct worker_history history;
     uint32_t beats;        /* by the worker: it goes on */
+    uint32_t asleep;       /* by the worker: until something wakes it, which may be never */
     uint64_t number;       /* by the worker: of the next profile that is sent */
     uint32_t ready;        /* by the worker: the command was told to go */
     uint32_t written;      /* by the worker: the last profile is written, only sending is left */
@@ -69,11 +71,11 @@ struct watch {
     bool doubted; /* it was silent at doubt_beats */
     uint32_t doubt_beats;
     uint64_t doubt_cpu_ns; /* its CPU time then */
-    uint64_t waited_ns;    /* since, using hardly any */
-    bool stopped;          /* by a signal */
-    bool slept;            /* when it was stopped */
-    bool hangs;            /* of its own doing */
-    bool nothing_ran;      /* the command could not be run */
+    uint64_t silent_since_ns;
+    uint64_t waited_ns; /* since, using hardly any */
+    bool stopped;       /* by a signal */
+    bool hangs;         /* of its own doing */
+    bool nothing_ran;   /* the command could not be run */
     enum work_end end;
     bool ended;
 };
@@ -100,6 +102,9 @@ void watch_set_dead_man(const struct watch *w, uint64_t ns);
 void watch_alive(void *watch, bool asleep);
 /* The rings are there: the command may start. */
 void watch_say_ready(struct watch *w);
+/* Fits worker_config.await_charge: the wrapper hears of the command's end when the events have ended already.
+ */
+void watch_await_orders(void *watch);
 /* Takes what woke order_fd. */
 uint32_t watch_take_orders(const struct watch *w);
 

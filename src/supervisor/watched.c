@@ -3,11 +3,15 @@
  */
 #include "watch.h"
 
+#include <poll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "ringside/base.h"
 #include "ringside/launch.h"
+
+/* A machine may stand still for a moment just then. */
+#define END_TOLD_MS 3000
 
 void watch_set_dead_man(const struct watch *w, uint64_t ns)
 {
@@ -22,6 +26,7 @@ void watch_alive(void *watch, bool asleep)
     struct watch *w = watch;
 
     w->page->beats++;
+    __atomic_store_n(&w->page->asleep, asleep, __ATOMIC_SEQ_CST);
     watch_set_dead_man(w, asleep ? 0 : w->silence_ns);
 }
 
@@ -36,6 +41,16 @@ void watch_say_ready(struct watch *w)
     w->page->ready = true;
     close(w->socket);
     w->socket = -1;
+}
+
+void watch_await_orders(void *watch)
+{
+    const struct watch *w = watch;
+    struct pollfd order = {.fd = w->order_fd, .events = POLLIN};
+
+    if (!__atomic_load_n(&w->page->orders, __ATOMIC_ACQUIRE) &&
+        !__atomic_load_n(&w->page->alone, __ATOMIC_ACQUIRE))
+        poll(&order, 1, END_TOLD_MS);
 }
 
 uint32_t watch_take_orders(const struct watch *w)

@@ -347,7 +347,8 @@ static void configure(struct life *l, struct worker_config *config)
         .ledger = p->ledger,
         .history = &p->watch.page->history,
         .alive = watch_alive,
-        .alive_ctx = &p->watch,
+        .await_charge = p->run->parent ? watch_await_orders : NULL,
+        .watch_ctx = &p->watch,
         .memory_bytes_max = (uint64_t)o->memory_limit_mb << 20,
         .profiles_max = o->worker_period,
     };

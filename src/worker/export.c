@@ -513,7 +513,8 @@ static int write_file(struct export *x)
     return 0;
 }
 
-/* Every place gets it, whatever happens at the others; and once, whoever dies in between. */
+/* Every place gets it, whatever happens at the others; and once, unless somebody dies between doing a step
+ * and marking it. */
 static int hand_out(struct export *x)
 {
     const struct worker_config *config = x->w->config;

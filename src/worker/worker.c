@@ -419,6 +419,8 @@ static enum worker_end run(struct worker *w)
         how = feed->ops->wait(feed, next_deadline_ns(w), eager || gaps_are_feared(w));
     } while (how == FEED_READY);
     worker_alive(w, false);
+    if (how == FEED_ENDED && config->await_charge)
+        config->await_charge(config->watch_ctx);
     feed->ops->finish(feed);
     drain(w);
     account_ended_tasks(w, UINT64_MAX);

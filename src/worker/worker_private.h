@@ -228,7 +228,7 @@ bool limits_reached(struct worker *w);
 static inline void worker_alive(const struct worker *w, bool asleep)
 {
     if (w->config->alive)
-        w->config->alive(w->config->alive_ctx, asleep);
+        w->config->alive(w->config->watch_ctx, asleep);
 }
 
 #endif

@@ -9,7 +9,8 @@ from harness import (ENDED_WITHIN_A_PERIOD, IS_ROOT, KERNEL_NOT_PERMITTED, Kerne
                      new_folder, paranoid, profile_run, python3, ringside, run, stat_fields, status_number, supervisor, tool,
                      wait_for, worker, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
-RENAMEAT2_CALL = 316  # for helper_delay_call
+OUTSIDE_EVENTS = "[not sampled: process start, end and switches]"
+RENAMEAT2_CALL, WAIT4_CALL = 316, 61  # for helper_delay_call
 
 
 class Shares(KernelTest):
@@ -129,6 +130,16 @@ class ShortProcesses(KernelTest):
         self.assertLessEqual(more_fds, fds + 4, seen)
         self.assertLessEqual(more_kilobytes, kilobytes + 2048, seen)
         command.wait()
+
+
+class Ends(KernelTest):
+    def test_what_the_parent_heard_is_waited_for(self):
+        """The events end before the command's parent is told, which here takes half a second more."""
+        slow = [tool("helper_delay_call"), WAIT4_CALL, 500]
+        output = new_folder() / "cpu.pb.gz"
+        result = run([*slow, ringside(), "-O", output, "sh", "-c", f"{fixture('split')} 100; sleep 0.2"])
+        self.assertEqual(result.status, 0, result)
+        self.assertGreater(Profile(output).frame_s(OUTSIDE_EVENTS), 0)
 
 
 class KernelTime(KernelTest):

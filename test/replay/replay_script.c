@@ -300,7 +300,7 @@ int main(int argc, char **argv)
         }
     config.charged_ns = &s->charged_ns;
     config.alive = on_alive;
-    config.alive_ctx = s;
+    config.watch_ctx = s;
     config.ledger = ledger_new(&e);
     config.sink = argc == 2 || argc == 4 ? sink_open(argv[1], &naming, &e) : NULL;
     if (!config.sink || !config.ledger) {
