@@ -27,8 +27,8 @@
 #define NAME_START      "of"
 #define DEFINITIONS_MAX (1U << 20)
 #define LINE_BYTES      1024
-/* An event just closed goes away after a grace period. */
-#define REMOVE_TRIES    50
+/* An event just closed goes away after a grace period, which takes a turn of every processor. */
+#define REMOVE_TRIES    1000
 #define REMOVE_PAUSE_NS (10 * NSEC_PER_MSEC)
 
 static const char *const lists[] = {"uprobe_events", "kprobe_events"};
@@ -114,20 +114,19 @@ static bool is_gone(pid_t pid)
 }
 
 /*
- * "p:ringside/ofPID_TIME PLACE" to "-:ringside/ofPID_TIME\n"; false when it is neither pid's nor of a process
- * that is gone.
+ * "p:ringside/ofPID_TIME PLACE" to "-:ringside/ofPID_TIME\n", with PID in *owner; false when it is neither
+ * pid's nor of a process that is gone.
  */
-static bool removal_of(const char *definition, pid_t pid, char *out, size_t bytes)
+static bool removal_of(const char *definition, pid_t pid, pid_t *owner, char *out, size_t bytes)
 {
     static const char start[] = ":" GROUP "/" NAME_START;
     const char *colon = strchr(definition, ':');
-    pid_t owner;
     size_t n;
 
     if (!colon || strncmp(colon, start, sizeof(start) - 1) != 0)
         return false;
-    owner = (pid_t)strtol(colon + sizeof(start) - 1, NULL, 10);
-    if (owner <= 0 || (owner != pid && !is_gone(owner)))
+    *owner = (pid_t)strtol(colon + sizeof(start) - 1, NULL, 10);
+    if (*owner <= 0 || (*owner != pid && !is_gone(*owner)))
         return false;
     n = strcspn(colon, " \t\n");
     if (n + 3 > bytes)
@@ -150,7 +149,7 @@ static char *read_list(const struct perf_machine *m, const char *list)
     return (char *)text.data;
 }
 
-/* True when one is still in use. */
+/* True when one of pid's is still in use; one of another's may be in use in another pid namespace. */
 static bool remove_of(const struct perf_machine *m, const char *list, pid_t pid)
 {
     FREE_PTR char *text = read_list(m, list);
@@ -159,16 +158,23 @@ static bool remove_of(const struct perf_machine *m, const char *list, pid_t pid)
 
     for (char *definition; (definition = strsep(&rest, "\n"));) {
         struct err e = {0};
+        pid_t owner;
 
-        if (removal_of(definition, pid, line, sizeof(line)) && write_line(m, list, line, &e) < 0)
-            busy |= e.code == EBUSY;
+        if (removal_of(definition, pid, &owner, line, sizeof(line)) && write_line(m, list, line, &e) < 0)
+            busy |= e.code == EBUSY && owner == pid;
     }
     return busy;
 }
 
 void perf_remove_probes(const struct perf_machine *m, pid_t pid, bool wait)
 {
-    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        for (int tries = 0; remove_of(m, lists[i], pid) && wait && tries < REMOVE_TRIES; tries++)
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        int tries = wait ? REMOVE_TRIES : 0;
+
+        while (remove_of(m, lists[i], pid) && tries-- > 0)
             nanosleep(&(struct timespec){.tv_nsec = REMOVE_PAUSE_NS}, NULL);
+        if (wait && tries < 0)
+            log_warn(perf, "%s: probes of this run stay on the kernel's list, since something uses them",
+                     lists[i]);
+    }
 }

@@ -22,7 +22,8 @@
 #include "ringside/base.h"
 
 #define PIDS_MAX  (1 << 22) /* PID_MAX_LIMIT (linux/threads.h) */
-#define WAIT_MS   2000
+#define WAIT_MS   1000
+#define LOOKS     2 /* a machine that stood still has used up one of them, not both */
 #define SHUT_NS   (10 * NSEC_PER_SEC)
 #define STALE_MAX 8 /* answers to workers before this one, or that came too late */
 
@@ -322,17 +323,25 @@ static bool hear(const struct broker_door *d, struct heard *h)
     return true;
 }
 
-/* False, with errno, when it does not answer. */
-static bool ask(struct broker_door *d, struct broker_request *r, struct heard *h)
+static bool wait_for_answer(const struct broker_door *d)
 {
     struct pollfd ready = {.fd = d->fd, .events = POLLIN};
 
+    for (int i = 0; i < LOOKS; i++)
+        if (poll(&ready, 1, WAIT_MS) > 0)
+            return true;
+    return false;
+}
+
+/* False, with errno, when it does not answer. */
+static bool ask(struct broker_door *d, struct broker_request *r, struct heard *h)
+{
     errno = EAGAIN;
     if (clock_mono_ns() < d->shut_until_ns)
         return false;
     r->number = ++d->number;
     if (send(d->fd, r, sizeof(*r), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(*r)) {
-        for (int i = 0; i <= STALE_MAX && poll(&ready, 1, WAIT_MS) > 0; i++) {
+        for (int i = 0; i <= STALE_MAX && wait_for_answer(d); i++) {
             if (!hear(d, h))
                 break;
             if (h->answer.number == r->number)
