@@ -271,6 +271,20 @@ def name_of(pid):
     return None
 
 
+def command_line(pid):
+    """Its words in one text; "" when it is gone."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+    return ""
+
+
+def kill_all(pids, number):
+    """Sends the signal to those that are still there."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 def worker():
     """The process that reads the rings; there is one, but for moments."""
     return wait_for(lambda: [pid for pid in profilers() if name_of(pid) == "ringside-worker"], "a worker")[0]
@@ -394,9 +408,7 @@ class KernelTest(unittest.TestCase):
         try:
             wait_profilers_gone()
         except AssertionError:
-            for pid in profilers():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            kill_all(profilers(), signal.SIGKILL)
             raise
 
     def assertShare(self, got, expected, within, profile):

@@ -7,8 +7,8 @@ import signal
 import textwrap
 import time
 
-from harness import (IS_ROOT, ME, KernelTest, Profile, cpu_s, each_user, main, new_folder, profilers, python3, require, ringside,
-                     session_of, wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+from harness import (IS_ROOT, ME, KernelTest, Profile, cpu_s, each_user, kill_all, main, new_folder, profilers, python3, require,
+                     ringside, session_of, wait_for, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 # Works until a file appears, then tells that all is well.
 WORKS_UNTIL = textwrap.dedent("""
@@ -21,12 +21,6 @@ WORKS_UNTIL = textwrap.dedent("""
     print("unharmed", flush=True)
     sys.exit(3)
 """)
-
-
-def kill_all(pids, number):
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
 
 
 # In a mount namespace of its own: a system log that prints what it gets, until the command that was started ends.

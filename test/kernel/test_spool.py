@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 
-from harness import (IS_ROOT, KernelTest, ME, ORDINARY, Profile, SOURCE, each_user, main, new_folder, profilers, require, ringside, run,
-                     wait_for, wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule: found by unittest)
+from harness import (IS_ROOT, KernelTest, ME, ORDINARY, Profile, SOURCE, command_line, each_user, kill_all, main, new_folder, profilers,
+                     require, ringside, run, wait_for, wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule: found by unittest)
 
 sys.path.insert(0, str(SOURCE / "test"))
 from fakes import DatadogFake, PlainFake  # noqa: E402
@@ -130,9 +130,7 @@ class SpoolTest(KernelTest):
             wait_for(lambda: len(requests_in(spool)) >= 15, "profiles of all in the spool", 60)
             # Half of them end before there is a server, and leave theirs to the others.
             for command, folder in runs[:5]:
-                for pid in profilers():
-                    if f"{folder}/out/".encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() and pid != command.pid:
-                        os.kill(pid, signal.SIGKILL)
+                kill_all([pid for pid in profilers(but=[command.pid]) if f"{folder}/out/" in command_line(pid)], signal.SIGKILL)
                 (folder / "stop").touch()
                 command.wait()
             held = len(requests_in(spool))
@@ -161,8 +159,7 @@ class SpoolTest(KernelTest):
             spool = new_folder(user) / "spool"
             command, folder = self.busy(server, spool, "--no-wait", user=user)
             wait_for(lambda: len(requests_in(spool)) >= 3, "three profiles in the spool", 60)
-            for pid in profilers(but=[command.pid]):
-                os.kill(pid, signal.SIGKILL)
+            kill_all(profilers(but=[command.pid]), signal.SIGKILL)
             wait_profilers_gone()
             kept = len(requests_in(spool))
             self.stop(command, folder)

@@ -12,8 +12,8 @@ import select
 import signal
 import time
 
-from harness import (ME, KernelTest, Profile, cpu_s, each_user, fixture, main, name_of, new_folder, profilers, ringside, run, supervisor,
-                     wait_for, wait_profilers_gone, worker, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+from harness import (ME, KernelTest, Profile, cpu_s, each_user, fixture, kill_all, main, name_of, new_folder, profilers, ringside, run,
+                     supervisor, wait_for, wait_profilers_gone, worker, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 # A longer run by hand: RINGSIDE_TEST_LOSSES=60.
 LOSSES = int(os.environ.get("RINGSIDE_TEST_LOSSES", "5"))
@@ -83,9 +83,7 @@ class Ending(KernelTest):
 
     def test_both_told_to_end_at_once_write_one_profile(self):
         command, folder = self.start_busy()
-        for pid in profilers(but=[command.pid]):
-            with contextlib.suppress(ProcessLookupError):  # the first told the other, which was quick
-                os.kill(pid, signal.SIGTERM)
+        kill_all(profilers(but=[command.pid]), signal.SIGTERM)  # the first tells the other, which may be quick
         wait_for(lambda: not profilers(but=[command.pid]), "the profiler to end")
         file, = folder.glob("ends*.pb.gz")
         self.assertGreater(Profile(file).total_s(), 0.2)
@@ -95,14 +93,14 @@ class Ending(KernelTest):
         random.seed(5)
         for _ in range(5):
             output = new_folder() / "cpu.pb.gz"
-            command = self.start([ringside(), "--frequency", "999", "-O", output, fixture("split"), "300"])
+            # It waits to be told, or it might have come and gone before the worker is seen.
+            command = self.start([ringside(), "--frequency", "999", "-O", output, "sh", "-c",
+                                  f"echo up; until [ -e go ]; do sleep 0.01; done; exec {fixture('split')} 300"])
             pid = worker()
-            wait_for(lambda: not [p for p in profilers() if p == pid] or cpu_s(pid) >= 0 and len(children_of(command.pid)) == 0,
-                     "the command to end")
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it was quicker
+            wait_for(lambda: "up" in command.text("stdout"), "the command to run")
+            (command.folder / "go").touch()
+            wait_for(lambda: not children_of(command.pid), "the command to end")
+            kill_all([pid], signal.SIGKILL)  # unless it was quicker
             self.assertEqual(command.wait(60).status, 0)
             self.assertGreater(Profile(output).total_s(), 0.2)
 
