@@ -77,9 +77,7 @@ class ContainerTest(KernelTest):
         profile = Profile(*files)
         expected, got = used_s(result.out), profile.total_s()
         self.assertGreater(expected, 0, result)
-        allowed = within * expected + 0.05
-        self.assertTrue(-allowed <= got - expected <= allowed + result.stolen_s,
-                        f"profile {got:.3f} s, used {expected:.3f} s\n{profile.top()}\n{result}")
+        self.assertUsed(got, expected, within * expected + 0.05, result.stolen_s, profile)
         return profile
 
     def assertSplit(self, profile):

@@ -8,7 +8,7 @@ import sys
 import textwrap
 
 from harness import (IS_ROOT, ME, KernelTest, Profile, each_user, fixture, main, new_folder, python3, require,
-                     require_tool, ringside, run, wait_for, wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
+                     require_tool, ringside, run, stolen_s, wait_for, wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 
 # next_signals() of a command. Through a pipe, since pause() sleeps on when the signal came right before it.
 TAKES_SIGNALS = textwrap.dedent("""
@@ -223,11 +223,13 @@ class Background(KernelTest):
     @each_user
     def test_service_is_followed_to_its_last_process(self, user):
         folder = new_folder(user)
+        before_s = stolen_s()
         result = run([ringside(), "--frequency", "999", "-S", "forking", "-O", f"{folder}/", "sh", "-c", f"{fixture('split')} 1000 & exit 0"], user)
         self.assertEqual(result.status, 0, result)
         files = wait_for(lambda: sorted(folder.glob("forking*.pb.gz")), "the profile")
         wait_profilers_gone()
-        self.assertAlmostEqual(Profile(*files).total_s(lambda stack, labels: "run" in stack), 1, delta=0.05)
+        profile = Profile(*files)
+        self.assertUsed(profile.frame_s("run"), 1, 0.05, stolen_s() - before_s, profile)
 
 
 # Makes orphans that end at once, as many as it is told, and waits until somebody has reaped them. By their ids: who is still about to end
