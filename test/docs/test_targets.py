@@ -171,7 +171,7 @@ class Backends(Folder):
         with self.fakes_in_place(command) as (words, env, fakes):
             self.run_busy(words[1:words.index("./shop")], env, fakes)
             for fake in fakes:
-                self.assertEqual(len(fake.accepted), 1, fake.summary())
+                self.assertEqual(len(fake.distinct_uploads()), 1, fake.summary())  # sent again where the answer took long
                 self.assertTrue(fake.name == "plain" and "put+" not in str(command.words) + str(command.env) or
                                 "shop" in fake.accepted[0].target + str(fake.uploads()[0].tags), fake.accepted[0].target)
             seen = "\n".join(self.shown(fake.accepted[0]) for fake in fakes)

@@ -149,7 +149,9 @@ class Faults(InjectTest):
     def sweep(self, faults, shapes=(SERVICE, PARENT), listing=()):
         for shape in shapes:
             with self.subTest(shape=shape.name):
-                faults_of_shape = faults(start(shape, listing))
+                # Of two starts the one with fewer calls: where Ringside has to wait for a process of its own, it calls again and again.
+                usual = min((start(shape, listing) for _ in range(2)), key=lambda outcome: len(outcome.calls))
+                faults_of_shape = faults(usual)
                 hits = self.try_all(shape, faults_of_shape)
                 self.assertGreater(hits, len(faults_of_shape) * 0.8, "the calls are not where they were")
 
