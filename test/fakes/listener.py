@@ -51,15 +51,17 @@ class Listener:
         if self.listening is None:
             return
         self._bind()
-        quietly(self.listening.shutdown, socket.SHUT_RDWR)
-        self.listening.close()
-        self.listening = None
+        with self.lock:
+            listening, self.listening = self.listening, None
+        quietly(listening.shutdown, socket.SHUT_RDWR)
+        listening.close()
         self.drop_connections()
 
     def drop_connections(self):
         with self.lock:
             for sock in self.open_sockets:
                 quietly(sock.shutdown, socket.SHUT_RDWR)
+            self.open_sockets.clear()
 
     def close(self):
         self.down()
@@ -79,6 +81,9 @@ class Listener:
                 time.sleep(0.05)  # the client went away, or there are too many files
                 continue
             with self.lock:
+                if listening is not self.listening:  # taken down before this connection was among those that are ended
+                    sock.close()
+                    return
                 self.open_sockets.add(sock)
                 number = self.connections
                 self.connections += 1
@@ -96,10 +101,13 @@ class Listener:
             sock.close()
 
     def replace(self, sock, wrapped):
-        """The connection goes on as another socket object."""
+        """Whether the connection goes on, as another socket object. It does not when it was to end while neither could be shut down."""
         with self.lock:
-            self.open_sockets.discard(sock)
+            if sock not in self.open_sockets:
+                return False
+            self.open_sockets.remove(sock)
             self.open_sockets.add(wrapped)
+            return True
 
     def forget(self, sock):
         with self.lock:

@@ -192,8 +192,10 @@ class Fake:
             return sock
         try:
             wrapped = self._tls.wrap_socket(sock, server_side=True)
-            self._listener.replace(sock, wrapped)
-            return wrapped
+            if self._listener.replace(sock, wrapped):
+                return wrapped
+            wrapped.close()
+            return None
         except (ssl.SSLError, OSError) as error:
             with self._changed:
                 self.handshakes_failed.append(str(error))

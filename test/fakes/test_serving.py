@@ -2,6 +2,7 @@
 """The fakes as servers: scripted answers, going down and up, TLS, unix sockets, what is recorded, and the command."""
 
 import email.utils
+import errno
 import http.client
 import json
 import os
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import unittest.mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
@@ -195,6 +197,46 @@ class Listening(Serving):
         with Client(server) as client:
             self.assertEqual(client.ask(good.Plain())[0], 409)
         self.assertEqual(server.connections, 2)
+
+    def test_who_has_not_finished_the_handshake_is_ended_too(self):
+        authority = Authority(self.folder())
+        server = self.start(PlainFake, tls=authority.issue("server"))
+        context = ssl.create_default_context(cafile=authority.ca)
+        taken = threading.Event()
+        begin = server._tls.wrap_socket
+
+        def wrap_socket(sock, **options):
+            wrapped = begin(sock, do_handshake_on_connect=False, **options)
+            taken.set()
+            wrapped.do_handshake()
+            return wrapped
+
+        server._tls.wrap_socket = wrap_socket
+        with socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S) as plain:
+            self.assertTrue(taken.wait(TIMEOUT_S))
+            server.down()
+            with self.assertRaises((OSError, http.client.HTTPException)), context.wrap_socket(plain, server_hostname="localhost") as sock, \
+                 Client(server, sock) as client:
+                client.ask(good.Plain())
+        self.assertEqual((server.received, server.connections), ([], 1))
+
+    def test_who_is_accepted_while_it_goes_down_is_ended_too(self):
+        server = self.start(PlainFake, unix=os.path.join(self.folder(), "late.sock"))
+        mine, its = socket.socketpair()
+        self.addCleanup(mine.close)
+        mine.settimeout(TIMEOUT_S)
+
+        def accept():
+            if server._listener.listening is None:
+                raise OSError(errno.EBADF, "closed")
+            server.down()
+            return its, None
+
+        server._listener.listening = late = unittest.mock.Mock(wraps=server._listener.listening)
+        late.accept = accept
+        server._listener._accept(late)
+        self.assertEqual(mine.recv(1), b"")
+        self.assertEqual(server.connections, 0)
 
     def test_an_answer_that_cannot_be_given_any_more(self):
         judging, going_on = threading.Event(), threading.Event()
