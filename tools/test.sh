@@ -3,7 +3,7 @@
 #
 #   tools/test.sh [--fuzz-seconds N] [--no-install] [CTEST ARGUMENTS...]
 #
-#   --fuzz-seconds N  how long each fuzz target runs (default 20)
+#   --fuzz-seconds N  how long each fuzz target runs (default 10)
 #   --no-install      use what is there
 #
 # Further arguments go to ctest, for example: tools/test.sh -R kernel.forks -V
@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-fuzz_seconds=20
+fuzz_seconds=10
 install=yes
 while [ $# -gt 0 ]; do
     case $1 in
