@@ -160,8 +160,8 @@ TEST(fork_detached__leaves_no_child_and_no_signal_behind)
     default:
         fail_msg("%s", e.text);
     }
-    assert_int_equal(launch_settle(&detached, 2000, &e), 0);
-    assert_int_equal(launch_receive(pair[0], &m, 10000, &e), 1);
+    assert_int_equal(launch_settle(&detached, 60000, &e), 0);
+    assert_int_equal(launch_receive(pair[0], &m, 60000, &e), 1);
     memcpy(facts, m.data, sizeof(facts));
     assert_int_not_equal(facts[0], getsid(0));
     assert_int_not_equal(facts[1], getpid());
