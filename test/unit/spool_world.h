@@ -34,7 +34,8 @@ struct world {
 
 static UNUSED void world_make(struct world *w)
 {
-    *w = (struct world){.dir = "/tmp/ringside-test-spool-XXXXXX"};
+    memset(w, 0, sizeof(*w));
+    snprintf(w->dir, sizeof(w->dir), "%s/ringside-test-spool-XXXXXX", unit_tmp());
     assert_non_null(mkdtemp(w->dir));
     snprintf(w->folder, sizeof(w->folder), "%s/state/spool", w->dir);
     w->config = (struct spool_config){.folder = w->folder,

@@ -176,9 +176,7 @@ static void run_open(struct run *r)
 static void run_begin(struct run *r, uint32_t targets, bool on_disk)
 {
     memset(r, 0, sizeof(*r));
-    /* Where there is memory to write to, no disk has to be waited for. */
-    snprintf(r->folder, sizeof(r->folder), "%s/ringside-test-deliver-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    snprintf(r->folder, sizeof(r->folder), "%s/ringside-test-deliver-XXXXXX", unit_tmp());
     assert_non_null(mkdtemp(r->folder));
     r->target[0] = make_target("put+http://first/{number}");
     r->target[1] = make_target("put+http://second/{number}");

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TESTS_MAX 200
 
@@ -17,6 +18,11 @@ void unit_register(const char *name, CMUnitTestFunction run)
     if (count == TESTS_MAX)
         abort();
     tests[count++] = (struct CMUnitTest){.name = name, .test_func = run};
+}
+
+const char *unit_tmp(void)
+{
+    return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 }
 
 int main(int argc, char **argv)

@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 void unit_register(const char *name, CMUnitTestFunction run);
+/* The folder for what tests write: where there is memory to write to, no disk has to be waited for. */
+const char *unit_tmp(void);
 
 #define TEST(name)                                                                                           \
     static void name(void **state);                                                                          \
