@@ -275,8 +275,12 @@ TEST(deliver__sends_one_at_a_time_and_in_order)
 
 TEST(deliver__tries_again_with_the_same_until_it_is_taken)
 {
-    static const int answers[] = {-1, 500, 503, 429, 408, 200};
+    /* The waits of its own accord double: they are left to the first two. */
+    static const struct {
+        int status, retry_after_ms;
+    } answers[] = {{-1, -1}, {500, -1}, {503, 100}, {429, 100}, {408, 100}, {200, -1}};
     struct run r;
+    uint64_t answered_ns = 0;
 
     run_begin(&r, 1, true);
     put_profile(&r);
@@ -284,10 +288,12 @@ TEST(deliver__tries_again_with_the_same_until_it_is_taken)
     for (uint32_t i = 0; i < ARRAY_LEN(answers); i++) {
         step_until(&r, i + 1);
         assert_string_equal(transport.call[i].path, "/0001");
-        answer(i, answers[i], -1);
+        if (i && answers[i - 1].retry_after_ms > 0) /* not at once */
+            assert_true(transport.call[i].started_ns - answered_ns >=
+                        (uint64_t)answers[i - 1].retry_after_ms * NSEC_PER_MSEC);
+        answered_ns = clock_mono_ns();
+        answer(i, answers[i].status, answers[i].retry_after_ms);
         step(&r);
-        if (answers[i] != 200)
-            assert_int_equal(transport.calls, i + 1); /* not at once */
     }
     step_until(&r, 7);
     assert_string_equal(transport.call[6].path, "/0002");
@@ -336,12 +342,11 @@ TEST(deliver__waits_as_long_as_the_server_asks)
     run_begin(&r, 1, true);
     put_profile(&r);
     answer(0, 429, 700);
-    step(&r);
     answered_ns = clock_mono_ns();
-    put_profile(&r);
-    assert_int_equal(transport.calls, 1);
+    step(&r);
+    put_profile(&r); /* no reason to send */
     step_until(&r, 2);
-    assert_true(transport.call[1].started_ns - answered_ns >= 690 * NSEC_PER_MSEC);
+    assert_true(transport.call[1].started_ns - answered_ns >= 700 * NSEC_PER_MSEC);
     run_end(&r);
 }
 
@@ -368,9 +373,9 @@ TEST(deliver__the_end_sends_at_once_what_waited)
     run_begin(&r, 1, true);
     for (int i = 0; i < 5; i++)
         put_profile(&r);
+    always = 200; /* before it may try again */
     answer(0, 503, -1);
     step(&r);
-    always = 200;
     assert_int_equal(deliver_flush(r.deliver, PATIENCE_S * 1000, NULL), 0);
     assert_int_equal(counted(&r, STATS_UPLOADS_DELIVERED), 5);
     run_end(&r);
@@ -436,7 +441,7 @@ TEST(deliver__what_cannot_be_started_is_tried_again)
     run_begin(&r, 2, true);
     unusable = true;
     put_profile(&r);
-    assert_int_equal(counted(&r, STATS_UPLOADS_RETRIED), 2);
+    assert_true(counted(&r, STATS_UPLOADS_RETRIED) >= 2); /* more if that took long */
     assert_int_equal(deliver_flush(r.deliver, 200, NULL), 2);
     unusable = false;
     step_until(&r, 2);
@@ -556,7 +561,7 @@ static long resident_bytes(void)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
-/* Some hundred kilobytes before compression. */
+/* Some ten kilobytes before compression. */
 static void fill_profile(struct profile *p, uint32_t seed)
 {
     profile_init(p);
@@ -566,8 +571,8 @@ static void fill_profile(struct profile *p, uint32_t seed)
     p->period = 10;
     p->time_wall_ns = clock_wall_ns();
     p->duration_ns = NSEC_PER_SEC;
-    for (uint32_t i = 0; i < 2000; i++) {
-        int64_t values[] = {1, (int64_t)(hash_u64(seed * 2000 + i) & 0xffffff)};
+    for (uint32_t i = 0; i < 500; i++) {
+        int64_t values[] = {1, (int64_t)(hash_u64(seed * 500 + i) & 0xffffff)};
         char name[40];
 
         snprintf(name, sizeof(name), "function_%016llx", (unsigned long long)hash_u64(i));
