@@ -18,7 +18,7 @@ build_list=(
     xz=xz-utils python3=python3 # what tools/demo.sh profiles, and reads profiles with
 )
 test_list=(
-    g++=g++ clang=clang libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck # second compiler, fuzzing, checks
+    "g++=g++" clang=clang libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck # second compiler, fuzzing, checks
     go=golang-go rustc=rustc node=nodejs musl-gcc=musl-tools # programs in other languages to profile
     # Debian's redis-server package is a start script and a link to this program; without it nothing is started.
     redis-check-rdb=redis-tools
@@ -80,15 +80,21 @@ else
 fi
 
 apt() {
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 "$@" </dev/null >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
+        -o Acquire::http::Timeout=60 -o Acquire::Retries=3 "$@" </dev/null >&2
 }
 install() {
     apt install -y --no-install-recommends "${missing[@]}"
 }
 # Package lists may be absent (containers) or too old to fetch from.
-if [ -z "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ]; then
-    apt update
-    install
-else
-    install || { apt update && install; }
+if [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] && install; then
+    exit 0
 fi
+# A server may be away for a moment; update succeeds even when it got no list, so both are tried again.
+for pause in 5 15 0; do
+    if apt update && install; then
+        exit 0
+    fi
+    sleep $pause
+done
+exit 1
