@@ -15,6 +15,7 @@
 struct rusage;
 
 #define ARRAY_LEN(a)                 (sizeof(a) / sizeof((a)[0]))
+/* Arguments may be evaluated twice: no calls that do something or may answer otherwise. */
 #define MIN_OF(a, b)                 ((a) < (b) ? (a) : (b))
 #define MAX_OF(a, b)                 ((a) > (b) ? (a) : (b))
 #define PRINTF_LIKE(fmt_at, args_at) __attribute__((format(printf, fmt_at, args_at)))

@@ -27,8 +27,9 @@ uint64_t backoff_ns(uint32_t failures, bool in_haste)
 {
     uint64_t longest_ns = in_haste ? HASTE_LONGEST_NS : LONGEST_NS;
     uint64_t limit_ns = (in_haste ? HASTE_FIRST_NS : FIRST_NS) << MIN_OF(failures, 20U);
+    uint64_t pause_ns = random_below(MIN_OF(limit_ns, longest_ns));
 
-    return MAX_OF(random_below(MIN_OF(limit_ns, longest_ns)), SHORTEST_NS);
+    return MAX_OF(pause_ns, SHORTEST_NS);
 }
 
 uint64_t backoff_after_ns(uint64_t asked_ms)

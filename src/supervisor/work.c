@@ -158,12 +158,13 @@ static bool samples_kernel(const struct feed *feed)
 static void take_along(struct life *l)
 {
     struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    int fd;
 
     l->door = broker_enter(&l->p->watch.broker, &l->broker);
     if (!l->door)
         return;
-    if (samples_kernel(l->feed))
-        l->kallsyms_fd = MAX_OF(open("/proc/kallsyms", O_RDONLY | O_CLOEXEC), 0);
+    if (samples_kernel(l->feed) && (fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC)) >= 0)
+        l->kallsyms_fd = fd;
     if (setrlimit(RLIMIT_MEMLOCK, &limit) == 0 || getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
         return;
     limit.rlim_cur = limit.rlim_max; /* CAP_SYS_RESOURCE is missing */

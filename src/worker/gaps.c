@@ -90,7 +90,7 @@ void gaps_release(struct worker *w)
 
 void gaps_look(struct worker *w)
 {
-    uint64_t now_ns;
+    uint64_t now_ns, took_ns;
     struct feed_totals totals = {0};
 
     if (!is_of_interest(w))
@@ -99,7 +99,8 @@ void gaps_look(struct worker *w)
     if (now_ns < w->gaps.next_look_ns)
         return;
     w->feed->ops->totals(w->feed, w->feed->info.cpu_event, &totals);
-    w->gaps.next_look_ns = now_ns + MAX_OF(LOOK_INTERVAL_NS, (clock_mono_ns() - now_ns) * LOOK_PART);
+    took_ns = clock_mono_ns() - now_ns;
+    w->gaps.next_look_ns = now_ns + MAX_OF(LOOK_INTERVAL_NS, took_ns * LOOK_PART);
     if (!totals.known)
         return;
     if (w->gaps.looked && totals.value > w->live->looked_total_ns) {

@@ -342,7 +342,7 @@ static void period_finish(struct worker *w, bool last)
 static void period_finish_again(struct worker *w)
 {
     uint64_t end_ns = w->kept.period_start_ns + w->kept.export.duration_ns;
-    uint64_t given_up_ns = 0;
+    uint64_t given_up_ns = 0, now_ns;
 
     if (w->kept.export.attempts < EXPORT_ATTEMPTS_MAX) {
         period_export(w);
@@ -355,7 +355,8 @@ static void period_finish_again(struct worker *w)
         w->kept.export.last = false; /* it is yet to be told */
         w->kept.lost_some = true;
     }
-    period_close(w, MIN_OF(end_ns, clock_mono_ns()));
+    now_ns = clock_mono_ns();
+    period_close(w, MIN_OF(end_ns, now_ns));
     if (given_up_ns)
         account_lost(w, given_up_ns);
 }
