@@ -126,7 +126,7 @@ class Tools(KernelTest):
         (folder / "deep.cc").write_text(CPP_SOURCE)
         profile, result = profile_run(["clang++", "-std=c++17", "-O2", "-c", folder / "deep.cc", "-o", folder / "deep.o"], user,
                                       ("--frequency", "999", "--stack-sample-size", "65528"))
-        self.assertComplete(profile)
+        self.assertComplete(profile, deviations=3)  # 99.3 % on average
         self.assertTotal(profile, result)
 
     @each_user
