@@ -255,6 +255,8 @@ int atomic_file_open_private(struct atomic_file *f, int dir_fd, const char *name
 /* With a number instead of PID: what a process left that died while it wrote goes when another writes as the
  * same. */
 int atomic_file_open_as(struct atomic_file *f, int dir_fd, const char *name, uint32_t writer, struct err *e);
+/* Whether a process that wrote as that died before commit or abort. */
+bool atomic_file_is_left(int dir_fd, const char *name, uint32_t writer);
 int atomic_file_write(void *file, const void *bytes, size_t n, struct err *e); /* fits struct byte_out */
 int atomic_file_commit(struct atomic_file *f, struct err *e);
 void atomic_file_abort(struct atomic_file *f); /* safe after commit, and twice */

@@ -48,6 +48,9 @@ struct sink_profile {
     uint64_t time_wall_ns; /* start of its window, for the name */
     int (*fill)(void *ctx, const struct byte_out *out, struct err *e);
     void *ctx;
+    /* A process before this one began to put it, and died before it could say whether it did: in a folder
+     * there will be one file all the same. */
+    bool again;
 };
 
 #define SINK_PATH_MAX 4400 /* PATH_MAX and a name */

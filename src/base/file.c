@@ -61,13 +61,18 @@ static int make_file(int dir_fd, const char *name, unsigned mode)
     return fd;
 }
 
+static void name_temporary(char *out, size_t bytes, const char *name, uint32_t writer)
+{
+    snprintf(out, bytes, ".%s.tmp-%u", name, writer);
+}
+
 /* f->dir_fd is set. */
 static int begin_file(struct atomic_file *f, const char *name, uint32_t writer, unsigned mode, struct err *e)
 {
     if (strlen(name) >= sizeof(f->name))
         return err_set(e, ENAMETOOLONG, "write %s", name);
     strcpy(f->name, name);
-    snprintf(f->temporary, sizeof(f->temporary), ".%s.tmp-%u", name, writer);
+    name_temporary(f->temporary, sizeof(f->temporary), name, writer);
     f->fd = make_file(f->dir_fd, f->temporary, mode);
     if (f->fd < 0)
         return err_set(e, errno, "write %s", name);
@@ -89,6 +94,14 @@ int atomic_file_open_as(struct atomic_file *f, int dir_fd, const char *name, uin
 {
     *f = (struct atomic_file){.fd = -1, .dir_fd = dir_fd};
     return begin_file(f, name, writer, 0644, e);
+}
+
+bool atomic_file_is_left(int dir_fd, const char *name, uint32_t writer)
+{
+    char temporary[sizeof(((struct atomic_file *)NULL)->temporary)];
+
+    name_temporary(temporary, sizeof(temporary), name, writer);
+    return faccessat(dir_fd, temporary, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int atomic_file_write(void *file, const void *bytes, size_t n, struct err *e)

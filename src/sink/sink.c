@@ -255,6 +255,12 @@ static int commit_new(struct sink *s, struct atomic_file *f, uint64_t time_wall_
     return err_set(e, EEXIST, "write %s", s->name);
 }
 
+/* Who began to write it gave it its name, for otherwise it would have died over the temporary file. */
+static bool is_put(const struct sink *s)
+{
+    return !atomic_file_is_left(s->fd, s->service, s->writer) && faccessat(s->fd, s->name, F_OK, 0) == 0;
+}
+
 /*
  * The temporary name is made unlike that of any other writer, for the same reason; it is the same each time,
  * so that what a worker left that died over it does not stay. atomic_file_commit() would replace a file, so
@@ -265,6 +271,8 @@ static int put_in_folder(struct sink *s, const struct sink_profile *p, struct er
     struct atomic_file f;
 
     next_name(s, p->time_wall_ns);
+    if (p->again && is_put(s))
+        return 0;
     if (atomic_file_open_as(&f, s->fd, s->service, s->writer, e) < 0)
         return -1;
     if (p->fill(p->ctx, &(struct byte_out){atomic_file_write, &f}, e) < 0 ||

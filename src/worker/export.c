@@ -496,10 +496,14 @@ static void mark_done(struct export *x, uint32_t step)
 
 static int write_file(struct export *x)
 {
-    struct sink_profile finished = {.time_wall_ns = x->profile.time_wall_ns, .fill = fill, .ctx = x};
+    struct sink_profile finished = {.time_wall_ns = x->profile.time_wall_ns,
+                                    .fill = fill,
+                                    .ctx = x,
+                                    .again = is_done(x, EXPORTED_FILE_BEGUN)};
     char path[SINK_PATH_MAX];
     struct err e;
 
+    mark_done(x, EXPORTED_FILE_BEGUN);
     worker_alive(x->w, true);
     if (sink_put(x->w->config->sink, &finished, path, &e) < 0) {
         mark_done(x, EXPORTED_FILE);
@@ -507,14 +511,14 @@ static int write_file(struct export *x)
         stats_add(x->w->stats, STATS_PROFILES_FAILED, 1);
         return -1;
     }
+    mark_done(x, EXPORTED_FILE); /* first: who comes after a death looks for the file under the same number */
     stats_add(x->w->stats, STATS_PROFILES_WRITTEN, 1);
-    mark_done(x, EXPORTED_FILE);
     log_info(worker, "profile written: %s", path);
     return 0;
 }
 
-/* Every place gets it, whatever happens at the others; and once, unless somebody dies between doing a step
- * and marking it. */
+/* Every place gets it, whatever happens at the others; and once, unless somebody dies between sending it and
+ * marking that. */
 static int hand_out(struct export *x)
 {
     const struct worker_config *config = x->w->config;

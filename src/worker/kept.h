@@ -25,7 +25,7 @@ struct told {
     uint64_t profiler_cpu_ns;
 };
 
-enum { EXPORTED_SHOWN = 1, EXPORTED_FILE = 2, EXPORTED_SENT = 4 };
+enum { EXPORTED_SHOWN = 1, EXPORTED_FILE = 2, EXPORTED_SENT = 4, EXPORTED_FILE_BEGUN = 8 };
 
 struct export_mark {
     uint32_t attempts; /* 0: no export is going on */

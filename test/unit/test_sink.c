@@ -86,17 +86,23 @@ static int fill_half(void *ctx, const struct byte_out *out, struct err *e)
     return err_set(e, ENOSPC, "encode");
 }
 
+static int fill_and_die(void *ctx, const struct byte_out *out, struct err *e)
+{
+    out->write(out->ctx, ctx, strlen(ctx), e);
+    _exit(0);
+}
+
 static int put_with(struct sink *s, int (*fill)(void *, const struct byte_out *, struct err *), char *text,
                     struct err *e)
 {
-    struct sink_profile p = {MORNING, fill, text};
+    struct sink_profile p = {.time_wall_ns = MORNING, .fill = fill, .ctx = text};
 
     return sink_put(s, &p, NULL, e);
 }
 
 static int put(struct sink *s, const char *text, char *path)
 {
-    struct sink_profile p = {MORNING, fill_text, (void *)text};
+    struct sink_profile p = {.time_wall_ns = MORNING, .fill = fill_text, .ctx = (void *)text};
     struct err e = {0};
     int result = sink_put(s, &p, path, &e);
 
@@ -130,6 +136,61 @@ TEST(sink__names_files_by_service_time_pid_and_number)
     assert_int_equal(put(s, "two", path), 0);
     assert_non_null(strstr(path, "-pid1234-0002.pb.gz"));
     assert_int_equal(entries(at.dir), 2);
+    sink_close(s);
+    place_remove(&at);
+}
+
+static int put_again(struct sink *s, const char *text)
+{
+    struct sink_profile p = {MORNING, fill_text, (void *)text, true};
+
+    return sink_put(s, &p, NULL, NULL);
+}
+
+/* Whoever put the first died before it could count it. */
+TEST(sink__does_not_put_twice_what_is_there)
+{
+    struct place at;
+    char path[PATH_BYTES], next[PATH_BYTES];
+    struct sink *s;
+
+    place_make(&at, "");
+    s = open_at(at.dir);
+    assert_int_equal(put(s, "one", path), 0);
+    sink_continue(s, 1234, 0);
+    assert_int_equal(put_again(s, "one"), 0);
+    assert_int_equal(entries(at.dir), 1);
+    assert_int_equal(put_again(s, "two"), 0); /* it died before */
+    assert_int_equal(entries(at.dir), 2);
+    assert_int_equal(put(s, "three", next), 0);
+    assert_non_null(strstr(next, "-0003.pb.gz"));
+    holds(path, "one");
+    sink_close(s);
+    place_remove(&at);
+}
+
+/* Another profiler's has the name, as the temporary file tells. */
+TEST(sink__puts_again_what_was_begun_only)
+{
+    struct place at;
+    char path[PATH_BYTES];
+    struct sink *s;
+    struct err e;
+    pid_t child;
+    int status;
+
+    place_make(&at, "");
+    s = open_at(at.dir);
+    assert_int_equal(put(s, "another's", path), 0);
+    sink_continue(s, 1234, 0);
+    child = fork();
+    if (child == 0)
+        put_with(s, fill_and_die, "mine", &e);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(entries(at.dir), 2);
+    assert_int_equal(put_again(s, "mine"), 0);
+    assert_int_equal(entries(at.dir), 2);
+    holds(path, "another's");
     sink_close(s);
     place_remove(&at);
 }
