@@ -36,7 +36,6 @@
 #define LOST_BEFORE_END 3  /* workers lost in a row when all that is left is to end */
 #define HURRIED_NS      (60 * NSEC_PER_SEC)
 #define LOSSES_TOLD     16
-#define TIMER_TRIES     8
 #define BUSY_PART       4 /* who uses this part of a moment's CPU time is busy */
 
 /* ---- starting and losing ---- */
@@ -173,25 +172,6 @@ static void take_end(struct watch *w, int status, const struct rusage *used)
 
 /* ---- what wakes the supervisor ---- */
 
-static bool is_asleep(const struct watch *w)
-{
-    return __atomic_load_n(&w->page->asleep, __ATOMIC_SEQ_CST);
-}
-
-/* The timer is the worker's, too, who may stop it or set it while we do: the last word must fit what it does.
- */
-static void set_unless_asleep(const struct watch *w, uint64_t ns)
-{
-    bool asleep;
-
-    for (int i = 0; i < TIMER_TRIES; i++) {
-        asleep = is_asleep(w);
-        watch_set_dead_man(w, asleep ? 0 : ns);
-        if (asleep == is_asleep(w))
-            return;
-    }
-}
-
 static void doubt(struct watch *w, uint64_t for_ns)
 {
     w->doubted = true;
@@ -200,7 +180,7 @@ static void doubt(struct watch *w, uint64_t for_ns)
     if (w->stopped)
         watch_set_dead_man(w, for_ns);
     else
-        set_unless_asleep(w, for_ns);
+        watch_set_unless_asleep(w, for_ns);
 }
 
 static void order(struct watch *w, uint32_t what)
@@ -216,7 +196,7 @@ static void order(struct watch *w, uint32_t what)
 static void on_continued(struct watch *w)
 {
     if (w->stopped)
-        set_unless_asleep(w, w->silence_ns);
+        watch_set_unless_asleep(w, w->silence_ns);
     w->stopped = w->doubted = false;
 }
 

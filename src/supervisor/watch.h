@@ -93,8 +93,12 @@ void watch_release(struct watch *w);
 /* work, over and ctx are set. Until a worker ended in order, or there is no point in another. */
 enum work_end watch_run(struct watch *w);
 
+/* ---- of both (watched.c) ---- */
+
 /* When the worker counts as silent; 0: never. */
 void watch_set_dead_man(const struct watch *w, uint64_t ns);
+/* In the supervisor: never, while the worker is asleep. */
+void watch_set_unless_asleep(const struct watch *w, uint64_t ns);
 
 /* ---- in the worker (watched.c) ---- */
 

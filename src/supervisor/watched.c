@@ -1,5 +1,5 @@
 /*
- * watched.c - the worker's side of watch.h: it tells that it lives, and takes orders
+ * watched.c - between worker and supervisor: the timer that both set, signs of life, orders
  */
 #include "watch.h"
 
@@ -12,6 +12,7 @@
 
 /* A machine may stand still for a moment just then. */
 #define END_TOLD_MS 3000
+#define TIMER_TRIES 8
 
 void watch_set_dead_man(const struct watch *w, uint64_t ns)
 {
@@ -19,6 +20,24 @@ void watch_set_dead_man(const struct watch *w, uint64_t ns)
         .it_value = {.tv_sec = (time_t)(ns / NSEC_PER_SEC), .tv_nsec = (long)(ns % NSEC_PER_SEC)}};
 
     timerfd_settime(w->dead_man_fd, 0, &when, NULL);
+}
+
+static bool is_asleep(const struct watch *w)
+{
+    return __atomic_load_n(&w->page->asleep, __ATOMIC_SEQ_CST);
+}
+
+/* The worker may stop the timer or set it while we do: the last word must fit what it does. */
+void watch_set_unless_asleep(const struct watch *w, uint64_t ns)
+{
+    bool asleep;
+
+    for (int i = 0; i < TIMER_TRIES; i++) {
+        asleep = is_asleep(w);
+        watch_set_dead_man(w, asleep ? 0 : ns);
+        if (asleep == is_asleep(w))
+            return;
+    }
 }
 
 void watch_alive(void *watch, bool asleep)
