@@ -415,6 +415,13 @@ class KernelTest(unittest.TestCase):
     def assertShare(self, got, expected, within, profile):
         self.assertLessEqual(abs(got - expected), within, f"share {got:.3f}, expected {expected:.3f}\n{profile.top()}")
 
+    def assertSplit(self, profile, within):
+        """Of the fixture's own time: what the kernel did meanwhile is nobody's."""
+        run_s = profile.frame_s("run")
+        self.assertGreater(run_s, 0, profile.top())
+        for name, share in (("sixty", 0.6), ("thirty", 0.3), ("ten", 0.1)):
+            self.assertShare(profile.frame_s(name) / run_s, share, within, profile)
+
     def assertUsed(self, got_s, expected_s, allowed_s, stolen_s, profile):
         """
         CPU time in the profile is what the kernel counted, but for allowed_s.
@@ -439,7 +446,6 @@ class KernelTest(unittest.TestCase):
         cut = (1 - at_least) * count
         self.assertLessEqual((1 - profile.complete_share(where)) * count, cut + deviations * math.sqrt(cut),
                              f"complete {profile.complete_share(where):.4f} of {count}\n{profile.incomplete_top()}\n{profile.comments}")
-
 
 
 def paranoid():

@@ -53,9 +53,7 @@ class Attach(KernelTest):
         self.assertEqual(profile.labels("process_name"), {"split"})
         self.assertGreater(profile.total_s(), 0.97 * (result.cpu_s - attached) - 0.05, profile.top())
         self.assertLess(profile.total_s(), 1.03 * (result.cpu_s - before) + 0.05 + result.stolen_s, profile.top())
-        for name, share in (("sixty", 0.6), ("thirty", 0.3), ("ten", 0.1)):
-            got = profile.total_s(lambda stack, labels: name in stack) / profile.sampled_s()
-            self.assertShare(got, share, 0.05, profile)
+        self.assertSplit(profile, 0.04)
         self.assertComplete(profile)
 
     @each_user

@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 
-from harness import (IS_ROOT, KERNEL_NOT_PERMITTED, ME, ORDINARY, SOURCE, KernelTest, Profile, each_user, fixture, main, name_of,
+from harness import (IS_ROOT, KERNEL_NOT_PERMITTED, ME, ORDINARY, SOURCE, KernelTest, Profile, each_user, fixture, kill_all, main, name_of,
                      new_folder, parent_of, processes_of, profile_run, profilers, require, require_tool, ringside, run, status_number, tool, wait_for,
                      wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 from test_privilege import OTHER_GROUP, OTHER_ID, SETS, ids_of, sets_of, shapes, status_of, thread_statuses
@@ -49,11 +49,7 @@ class ConfinementTest(KernelTest):
         return command, worker
 
     def end_command(self):
-        for pid in processes_of(fixture("kernelburn")):
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
+        kill_all(processes_of(fixture("kernelburn")), signal.SIGTERM)
 
     def assertConfined(self, pid):
         for status in thread_statuses(pid):

@@ -10,7 +10,7 @@ import sys
 import time
 import unittest
 
-from harness import (IS_ROOT, KernelTest, ME, ORDINARY, Profile, SOURCE, cpu_s, each_user, main, new_folder, profilers, python3, require_tool,
+from harness import (IS_ROOT, KernelTest, ME, ORDINARY, Profile, SOURCE, cpu_s, each_user, kill_all, main, new_folder, profilers, python3, require_tool,
                      ringside, run, setUpModule, supervisor, wait_for, wait_profilers_gone, worker)  # noqa: F401 (setUpModule: found by unittest)
 
 sys.path.insert(0, str(SOURCE / "test"))
@@ -140,9 +140,7 @@ class Delivery(ServiceTest):
             service = Service(self, [kind_url(server)])
             wait_for(lambda: len(service.spooled()) >= 3, "three profiles in the spool", 60)
             kept = len(service.spooled())
-            for pid in profilers(but=[service.command.pid]):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            kill_all(profilers(but=[service.command.pid]), signal.SIGKILL)
             wait_for(lambda: not profilers(but=[service.command.pid]), "the profiler to be gone")
             self.assertEqual(service.stop().status, 0)
             server.up()
@@ -224,8 +222,7 @@ class Delivery(ServiceTest):
             self.assertIn(sender, profilers(but=[command.pid]))
 
             def told_to_end():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(sender, signal.SIGTERM)  # again and again: two that come while it does not run are one
+                kill_all([sender], signal.SIGTERM)  # again and again: two that come while it does not run are one
                 return not profilers(but=[command.pid])
 
             wait_for(told_to_end, "the profiler's end", 60)
@@ -245,9 +242,7 @@ class Delivery(ServiceTest):
 
                 def told():
                     pids = profilers(but=[command.pid])
-                    for pid in [command.pid] if shape == "--wait" else pids:
-                        with contextlib.suppress(ProcessLookupError):
-                            os.kill(pid, signal.SIGTERM)
+                    kill_all([command.pid] if shape == "--wait" else pids, signal.SIGTERM)
                     return not pids
 
                 wait_for(told, "the profiler's end", 60)
