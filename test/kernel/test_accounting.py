@@ -18,13 +18,13 @@ class Shares(KernelTest):
     def test_split_program_is_reported_as_built(self, user):
         profile, result = profile_run([fixture("split"), "3000"], user, ("--frequency", "4999"))  # chance is 0.4 points at 15 000 samples
         self.assertTotal(profile, result)
-        self.assertSplit(profile, 0.02)
+        self.assertSplit(profile, result, 0.02)
 
     def test_default_rate_reports_the_same_shares(self):
         """At 99 Hz four seconds are 400 samples: wider bounds, the same total."""
         profile, result = profile_run([fixture("split"), "4000"], options=())
         self.assertTotal(profile, result)
-        self.assertSplit(profile, 0.09)
+        self.assertSplit(profile, result, 0.09)
 
 
 class Rings(KernelTest):

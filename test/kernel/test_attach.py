@@ -53,7 +53,7 @@ class Attach(KernelTest):
         self.assertEqual(profile.labels("process_name"), {"split"})
         self.assertGreater(profile.total_s(), 0.97 * (result.cpu_s - attached) - 0.05, profile.top())
         self.assertLess(profile.total_s(), 1.03 * (result.cpu_s - before) + 0.05 + result.stolen_s, profile.top())
-        self.assertSplit(profile, 0.04)
+        self.assertSplit(profile, result, 0.04)
         self.assertComplete(profile)
 
     @each_user
