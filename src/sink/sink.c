@@ -108,11 +108,17 @@ static int folder_make(const char *path, bool *made, struct err *e)
     return 0;
 }
 
-/* A file can be made there; it is removed again. */
+/*
+ * A file can be made there; it is gone again. Without a name where the file system can do that: whoever is
+ * killed right here, as all of a container is when its first process ends, leaves none behind.
+ */
 static int folder_probe(struct sink *s, const char *name, const char *path, struct err *e)
 {
+    CLOSE_FD int nameless = openat(s->fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
     struct atomic_file probe;
 
+    if (nameless >= 0 && (atomic_file_is_left(s->fd, name, s->writer) || errno == ENOENT))
+        return 0; /* and the name, whose file is not there, is none that is too long */
     if (atomic_file_open_as(&probe, s->fd, name, s->writer, NULL) < 0)
         return err_set(e, errno, "output %s", path);
     atomic_file_abort(&probe);

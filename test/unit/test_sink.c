@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -396,7 +397,7 @@ TEST(sink__follows_a_link_to_the_file_it_replaces)
 TEST(sink__refuses_what_it_cannot_write_and_leaves_nothing_behind)
 {
     struct place at;
-    char path[300];
+    char path[400];
 
     place_make(&at, "file");
     refused("/nonexistent/folder/cpu.pb.gz", ENOENT, "/nonexistent/folder");
@@ -408,8 +409,33 @@ TEST(sink__refuses_what_it_cannot_write_and_leaves_nothing_behind)
     refused(path, ENOTDIR, at.path);
     snprintf(path, sizeof(path), "%s/below", at.path);
     refused(path, ENOTDIR, at.path);
+    /* a name, but none that a temporary file's can be made of */
+    snprintf(path, sizeof(path), "%s/%0250d", at.dir, 0);
+    refused(path, ENAMETOOLONG, at.dir);
     assert_int_equal(entries(at.dir), 1);
     place_remove(&at);
+}
+
+/* Who is killed while it looks whether it can write must not leave a file. */
+TEST(sink__tries_a_folder_without_making_a_name_in_it)
+{
+    struct place p;
+    char event[256];
+    int fd, watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+    place_make(&p, "cpu.pb.gz");
+    if ((fd = open(p.dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600)) < 0) {
+        place_remove(&p);
+        skip(); /* this file system cannot */
+    }
+    close(fd);
+    assert_true(inotify_add_watch(watch, p.dir, IN_CREATE | IN_MOVED_TO) >= 0);
+    sink_close(open_at(p.path));
+    sink_close(open_at(p.dir));
+    assert_int_equal(read(watch, event, sizeof(event)), -1);
+    assert_int_equal(errno, EAGAIN);
+    close(watch);
+    place_remove(&p);
 }
 
 TEST(sink__refuses_a_folder_without_write_permission)
