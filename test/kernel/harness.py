@@ -188,8 +188,7 @@ class Command:
 
         def give_up():
             timed_out.set()
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+            kill_all([self.pid], signal.SIGKILL)
 
         timer = threading.Timer(timeout, give_up)
         timer.start()
@@ -203,8 +202,7 @@ class Command:
 
     def kill(self):
         if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+            kill_all([self.pid], signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.pid, 0)
             self.process.returncode = -9
@@ -412,18 +410,15 @@ class KernelTest(unittest.TestCase):
             kill_all(profilers(), signal.SIGKILL)
             raise
 
-    def assertShare(self, got, expected, within, profile):
-        self.assertLessEqual(abs(got - expected), within, f"share {got:.3f}, expected {expected:.3f}\n{profile.top()}")
-
     def assertSplit(self, profile, result, within):
         """The fixture's three functions have the shares it measured itself (why: split.c), of their time without the kernel's meanwhile."""
-        used_ns = {name: int(ns) for name, ns in re.findall(r"(\w+)_ns=(\d+)", result.out)}
-        names = ("sixty", "thirty", "ten")
+        used_ns = {name: int(ns) for name, ns in re.findall(r"(sixty|thirty|ten)_ns=(\d+)", result.out)}
         self.assertTrue(used_ns["sixty"] > used_ns["thirty"] > used_ns["ten"] > 0, result)
-        seen_s, all_ns = sum(profile.frame_s(name) for name in names), sum(used_ns[name] for name in names)
-        self.assertGreater(seen_s, 0.95 * profile.frame_s("run"), profile.top())
-        for name in names:
-            self.assertShare(profile.frame_s(name) / seen_s, used_ns[name] / all_ns, within, profile)
+        seen_s = {name: profile.frame_s(name) for name in used_ns}
+        self.assertGreater(sum(seen_s.values()), 0.95 * profile.frame_s("run"), profile.top())
+        for name in used_ns:
+            got, expected = seen_s[name] / sum(seen_s.values()), used_ns[name] / sum(used_ns.values())
+            self.assertLessEqual(abs(got - expected), within, f"{name}: share {got:.3f}, expected {expected:.3f}\n{profile.top()}")
 
     def assertUsed(self, got_s, expected_s, allowed_s, stolen_s, profile):
         """

@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 
-from harness import (IS_ROOT, KERNEL_NOT_PERMITTED, ME, ORDINARY, SOURCE, KernelTest, Profile, each_user, fixture, kill_all, main, name_of,
+from harness import (IS_ROOT, KERNEL_NOT_PERMITTED, ME, SOURCE, KernelTest, Profile, each_user, fixture, kill_all, main, name_of,
                      new_folder, parent_of, processes_of, profile_run, profilers, require, require_tool, ringside, run, status_number, tool, wait_for,
                      wait_profilers_gone, setUpModule)  # noqa: F401 (setUpModule is for unittest)
 from test_privilege import OTHER_GROUP, OTHER_ID, SETS, ids_of, sets_of, shapes, status_of, thread_statuses

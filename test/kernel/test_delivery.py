@@ -10,7 +10,7 @@ import sys
 import time
 import unittest
 
-from harness import (IS_ROOT, KernelTest, ME, ORDINARY, Profile, SOURCE, cpu_s, each_user, kill_all, main, new_folder, profilers, python3, require_tool,
+from harness import (IS_ROOT, KernelTest, ME, Profile, SOURCE, cpu_s, each_user, kill_all, main, new_folder, profilers, python3, require_tool,
                      ringside, run, setUpModule, supervisor, wait_for, wait_profilers_gone, worker)  # noqa: F401 (setUpModule: found by unittest)
 
 sys.path.insert(0, str(SOURCE / "test"))
